@@ -1,0 +1,118 @@
+"""The values that travel between the rooms of the house.
+
+Shape legend: H, W image height and width in pixels; N boxes; B images in a batch; C classes;
+S_h, S_w grid rows and columns; A boxes predicted by one cell; K numbers that code one box.
+
+A box in memory is always xyxy, float32, absolute pixels. Only its frame changes: the *original*
+picture, or the network's *input* after letterboxing. Each field says which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # an exported model runs without torch: nothing here may import it
+    from torch import Tensor
+
+
+class LevelSpec(NamedTuple):
+    """What a feature level is: ``channels`` wide, one cell every ``stride`` input pixels."""
+
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One picture with its truth, before it is fitted to the network's input.
+
+    Args:
+        image: [H, W, 3] uint8 RGB, upright (EXIF orientation applied).
+        boxes: [N, 4] float32 xyxy pixels of ``image``.
+        labels: [N] int64 in 0..C-1.
+        image_id: the id in the COCO file.
+    """
+
+    image: NDArray[np.uint8]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    image_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How an original picture lies in the network's input: scaled, then padded.
+
+    ``x_input = x_original * scale_xy[0] + pad_xy[0]``, the same for y. The two scales differ
+    only by the rounding of the resized picture to whole pixels.
+    """
+
+    original_hw: tuple[int, int]
+    input_hw: tuple[int, int]
+    scale_xy: tuple[float, float]
+    pad_xy: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """The annotated boxes of one picture: boxes [N, 4] float32 input pixels, labels [N] int64."""
+
+    boxes: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Pictures of one size with their truths: images [B, 3, H, W] uint8 RGB, lists of length B."""
+
+    images: Tensor
+    truths: list[Truth]
+    letterboxes: list[Letterbox]
+    image_ids: list[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridOutput:
+    """What a head says at one level, in the grid's own code (see the head's codec in ops).
+
+    Args:
+        classes: [B, S_h, S_w, C] raw class outputs.
+        confidences: [B, S_h, S_w, A] raw confidence outputs, or None where the class output
+            itself carries the confidence.
+        box_codes: [B, S_h, S_w, A, K] raw box outputs.
+        stride_hw: input pixels per cell, (vertical, horizontal).
+    """
+
+    classes: Tensor
+    confidences: Tensor | None
+    box_codes: Tensor
+    stride_hw: tuple[float, float]
+
+
+class DecodedBoxes(NamedTuple):
+    """All boxes of a batch before thresholds: boxes [B, N, 4] input pixels, scores [B, N, C]."""
+
+    boxes: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What was found in one picture, best first. NumPy: it is what leaves the house.
+
+    Args:
+        boxes: [N, 4] float32 xyxy pixels of the original picture.
+        scores: [N] float32 in 0..1.
+        labels: [N] int64 in 0..C-1.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.scores)
