@@ -1,1 +1,31 @@
-"""yolokit."""
+"""Turn a pretrained image classifier into a YOLO detector, trained on your own COCO-format data."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from yolokit._version import __version__
+
+if TYPE_CHECKING:
+    from yolokit.engine.api import evaluate, train
+    from yolokit.inference.predictor import Predictor, load
+
+__all__ = ["Predictor", "__version__", "evaluate", "load", "train"]
+
+_HOMES = {
+    "Predictor": "yolokit.inference.predictor",
+    "evaluate": "yolokit.engine.api",
+    "load": "yolokit.inference.predictor",
+    "train": "yolokit.engine.api",
+}
+
+
+def __getattr__(name: str) -> Any:  # PEP 562: `import yolokit` alone imports no torch
+    if name not in _HOMES:
+        raise AttributeError(f"module 'yolokit' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,142 @@
+"""The ``yolokit`` command: one file per subcommand, loaded when it is called.
+
+Only click is imported here, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from yolokit._version import __version__
+from yolokit.errors import YolokitError
+
+COMMANDS = ("train", "eval", "detect", "data", "env")  # yolokit/cli/NAME.py: `command`
+FAILED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+@dataclass
+class _Session:
+    """What the options of any level tell ``main``."""
+
+    debug: bool = False
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand's file only when that subcommand is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"yolokit.cli.{cmd_name}").command
+        return _accept_debug(command)
+
+    def invoke(self, ctx: click.Context) -> None:
+        super().invoke(ctx)  # a command's return value is not an exit code
+
+
+def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and isinstance(ctx.obj, _Session):
+        ctx.obj.debug = True
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_remember_debug,
+        help="Show the traceback of a failure.",
+    )
+
+
+def _accept_debug(command: click.Command) -> click.Command:
+    """Let ``--debug`` stand after the subcommand too, at every depth."""
+    if not any("--debug" in parameter.opts for parameter in command.params):
+        command.params.append(_debug_option())
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _accept_debug(inner)
+    return command
+
+
+cli = _LazyGroup(
+    name="yolokit",
+    help="Turn a pretrained image classifier into a YOLO detector for your own data.",
+    params=[_debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+click.version_option(__version__, prog_name="yolokit")(cli)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and say how it went.
+
+    Args:
+        arguments: the words after ``yolokit``; those of the process when None.
+
+    Returns:
+        The exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, or what the
+        command itself chose.
+    """
+    session = _Session()
+    try:
+        status: Any = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="yolokit",
+            standalone_mode=False,
+            obj=session,
+        )
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Exception as error:
+        if session.debug:
+            traceback.print_exc()
+        click.echo(f"error: {_one_line(error)}", err=True)
+        return FAILED
+    return status or 0
+
+
+def _one_line(error: Exception) -> str:
+    """What went wrong, where and what to do, on one line."""
+    reason = " ".join(str(error).split())
+    if isinstance(error, YolokitError):
+        return reason
+    if isinstance(error, ImportError) and not (error.name or "").startswith("yolokit"):
+        return _explain_import(error, reason)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"out of memory ({reason}). Use a smaller batch or image size"
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}. --debug shows where it happened"
+    kind = type(error).__name__
+    return f"{kind}: {reason}. This is a bug in yolokit; run again with --debug to see where"
+
+
+def _explain_import(error: ImportError, reason: str) -> str:
+    package = (error.name or "").partition(".")[0]
+    if package == "cv2" or "libGL" in reason or "libgthread" in reason:
+        return (
+            f"OpenCV cannot be imported ({reason}). Install its system libraries "
+            "(Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the build that needs "
+            "none: pip install --force-reinstall --no-deps opencv-python-headless"
+        )
+    return f"cannot import {package or 'a package'} ({reason}). Install it: pip install {package}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
