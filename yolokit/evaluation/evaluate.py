@@ -1,0 +1,101 @@
+"""From a detector and a data set to COCO mAP: the one path of training, ``eval`` and Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from yolokit.config import PredictConfig
+from yolokit.data.loading import DetectionDataset, collate
+from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
+from yolokit.evaluation.rows import to_rows
+from yolokit.inference.postprocess import select_detections
+from yolokit.types import Batch
+
+if TYPE_CHECKING:
+    from yolokit.models.detector import Detector
+
+
+def evaluate_detector(
+    detector: Detector,
+    dataset: DetectionDataset,
+    truth: Mapping[str, Any],
+    category_ids: Sequence[int | None],
+    *,
+    predict: PredictConfig,
+    batch_size: int,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None,
+) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+    """Detect on every picture of a data set and score the result against its COCO file.
+
+    Args:
+        detector: on ``device``; its train/eval mode is restored afterwards.
+        dataset: pictures as prepared for evaluation, no augmentation.
+        truth: the COCO file's content; boxes are scored against it, not against ``dataset``.
+        category_ids: category id of each label, None for a class that ``truth`` lacks.
+        predict: thresholds and the number of boxes a picture.
+        batch_size: pictures a step; the number depends on it in the last bits only.
+        workers: loading processes, 0 loads in this one.
+        device: where the detector is.
+        progress: wraps the batches, e.g. a progress bar.
+
+    Returns:
+        The metrics, and the COCO rows they were counted from.
+
+    Raises:
+        DataError: see ``evaluate_rows``.
+    """
+    batches: Iterable[Batch] = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=[(0, index) for index in range(len(dataset))],
+        collate_fn=collate,
+        num_workers=workers,
+    )
+    was_training = detector.training
+    detector.eval()
+    try:
+        rows: list[dict[str, Any]] = []
+        for batch in progress(batches) if progress else batches:
+            rows += detect_rows(detector, batch, category_ids, predict=predict, device=device)
+    finally:
+        detector.train(was_training)
+    return evaluate_rows(truth, rows), rows
+
+
+def detect_rows(
+    detector: Detector,
+    batch: Batch,
+    category_ids: Sequence[int | None],
+    *,
+    predict: PredictConfig,
+    device: torch.device | str,
+) -> list[dict[str, Any]]:
+    """COCO rows of one batch, in full precision whatever autocast is around.
+
+    Args:
+        detector: in eval mode, on ``device``.
+        batch: pictures as prepared for evaluation.
+        category_ids: category id of each label, None for a class to leave out.
+        predict: thresholds and the number of boxes a picture.
+        device: where the detector is.
+    """
+    device = torch.device(device)
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+        decoded = detector.decode(detector(batch.images.to(device)))
+    found = select_detections(
+        decoded,
+        batch.letterboxes,
+        score_threshold=predict.eval_score_threshold,
+        iou_threshold=predict.iou_threshold,
+        max_detections=predict.max_detections,
+    )
+    rows: list[dict[str, Any]] = []
+    for detections, image_id in zip(found, batch.image_ids, strict=True):
+        rows += to_rows(detections, image_id, category_ids)
+    return rows
