@@ -1,0 +1,173 @@
+"""Boxes and labels on a picture, legible at any picture size.
+
+Used for the preview of the training data, for detections and for video: the same class has the
+same colour in all three.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Rgb = tuple[int, int, int]
+Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2; the far edge is outside
+
+_PALETTE: tuple[Rgb, ...] = (
+    (255, 92, 77), (64, 224, 120), (72, 160, 255), (255, 206, 64), (214, 112, 255),
+    (48, 222, 222), (255, 148, 46), (255, 112, 178), (168, 226, 48), (140, 132, 255),
+    (0, 178, 148), (214, 164, 112), (120, 206, 255), (232, 74, 120), (186, 186, 64),
+    (104, 196, 86), (196, 128, 200), (255, 176, 156), (88, 140, 200), (190, 200, 210),
+)  # fmt: skip
+_LINE_SHARE = 1 / 320  # line width as a share of the picture's size
+_FONT_SHARE = 1 / 32  # letter height, the same
+_FONT_PX = (10, 40)  # below, letters dissolve; above, they only cover the picture
+
+
+def class_colour(label: int) -> Rgb:
+    """The RGB colour of a class; depends on nothing but its label, repeats after 20."""
+    return _PALETTE[label % len(_PALETTE)]
+
+
+def draw_boxes(
+    image: NDArray[np.uint8],
+    boxes: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    names: Sequence[str],
+    scores: NDArray[np.float32] | None = None,
+) -> NDArray[np.uint8]:
+    """A copy of a picture with every box outlined and named.
+
+    Labels stand above their box, or where there is room: inside it or below it, always inside
+    the picture. Where boxes cross, the earlier one (the better detection) lies on top.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        boxes: [N, 4] xyxy pixels of ``image``; may reach outside; non-finite rows are left out.
+        labels: [N] in 0..C-1.
+        names: C class names.
+        scores: [N] in 0..1, written after the name; None writes names alone.
+
+    Returns:
+        [H, W, 3] uint8 RGB, a new array; equal to ``image`` when there are no boxes.
+    """
+    canvas: NDArray[np.uint8] = np.array(image, dtype=np.uint8, order="C")
+    size = math.sqrt(canvas.shape[0] * canvas.shape[1])
+    width = max(1, round(size * _LINE_SHARE))
+    font_px = min(max(round(size * _FONT_SHARE), _FONT_PX[0]), _FONT_PX[1])
+    drawn = [
+        (index, box)
+        for index in range(len(boxes))
+        if (box := _visible_box(boxes[index], canvas.shape)) is not None
+    ]
+    for index, box in reversed(drawn):
+        _outline(canvas, box, class_colour(int(labels[index])), width)
+    taken: list[Rectangle] = []
+    for index, box in drawn:
+        label = int(labels[index])
+        text = names[label] if scores is None else f"{names[label]} {scores[index]:.2f}"
+        tag = _tag(text, font_px, class_colour(label))
+        place = _free_place(box, tag.shape, canvas.shape, taken)
+        taken.append(place)
+        x1, y1, x2, y2 = place
+        canvas[y1:y2, x1:x2] = tag[: y2 - y1, : x2 - x1]
+    return canvas
+
+
+def tile(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 4) -> NDArray[np.uint8]:
+    """Pictures of one size side by side, row after row, on a dark ground.
+
+    Args:
+        images: at least one, each [H, W, 3] uint8.
+        columns: pictures in a row; the last row may be shorter.
+        gap: pixels between pictures and around them.
+
+    Raises:
+        ValueError: no pictures, or pictures of different sizes.
+    """
+    if len({image.shape for image in images}) != 1:
+        raise ValueError("tile wants at least one picture, all of one size")
+    height, width = images[0].shape[:2]
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    sheet = np.full(
+        (rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 24, dtype=np.uint8
+    )
+    for index, image in enumerate(images):
+        y = gap + index // columns * (height + gap)
+        x = gap + index % columns * (width + gap)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def _visible_box(box: NDArray[np.float32], shape: tuple[int, ...]) -> Rectangle | None:
+    """The box in whole pixels, cut to the picture; None when nothing of it is there."""
+    height, width = shape[:2]
+    x1, y1, x2, y2 = (float(value) for value in box)
+    if not np.isfinite(box).all() or x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
+        return None
+    left, top = min(max(round(x1), 0), width - 1), min(max(round(y1), 0), height - 1)
+    return left, top, max(min(round(x2), width), left + 1), max(min(round(y2), height), top + 1)
+
+
+def _outline(canvas: NDArray[np.uint8], box: Rectangle, colour: Rgb, width: int) -> None:
+    """A frame lying inside the box, with a thin dark rim inwards that shows on any ground."""
+    x1, y1, x2, y2 = box
+    if min(x2 - x1, y2 - y1) > 6 * width:
+        dark = tuple(channel // 4 for channel in colour)
+        cv2.rectangle(canvas, (x1 + width, y1 + width), (x2 - 1 - width, y2 - 1 - width), dark, 1)
+    for inset in range(width):
+        if x2 - x1 > 2 * inset and y2 - y1 > 2 * inset:
+            corner = (x1 + inset, y1 + inset), (x2 - 1 - inset, y2 - 1 - inset)
+            cv2.rectangle(canvas, *corner, colour, 1)
+
+
+@lru_cache(maxsize=4096)
+def _tag(text: str, font_px: int, colour: Rgb) -> NDArray[np.uint8]:
+    """The label as a small picture: dark or light letters on the class colour."""
+    font = ImageFont.load_default(size=font_px)
+    ascent, descent = _line_height(font_px)
+    pad = max(2, font_px // 5)
+    width = math.ceil(font.getlength(text)) + 2 * pad
+    tag = Image.new("RGB", (width, ascent + descent + pad), colour)
+    brightness = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]  # ITU-R BT.601
+    ink = (0, 0, 0) if brightness > 110 else (255, 255, 255)
+    ImageDraw.Draw(tag).text((pad, pad // 2 + ascent), text, fill=ink, font=font, anchor="ls")
+    return np.asarray(tag)
+
+
+@lru_cache(maxsize=64)
+def _line_height(font_px: int) -> tuple[int, int]:
+    """How far letters reach above and below the base line: the same for every label."""
+    _, top, _, bottom = ImageFont.load_default(size=font_px).getbbox("Ápg|", anchor="ls")
+    return math.ceil(-top), math.ceil(bottom)
+
+
+def _free_place(
+    box: Rectangle, tag: tuple[int, ...], picture: tuple[int, ...], taken: list[Rectangle]
+) -> Rectangle:
+    """Where the label goes: the first place that covers no other label, else the first place."""
+    x1, y1, x2, y2 = box
+    height, width = tag[:2]
+    corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
+    inside = [corner for corner in corners if 0 <= corner[1] <= picture[0] - height]
+    places = [_kept_inside(corner, tag, picture) for corner in inside or corners[1:2]]
+    free = (place for place in places if not any(_overlap(place, other) for other in taken))
+    return next(free, places[0])
+
+
+def _kept_inside(
+    corner: tuple[int, int], tag: tuple[int, ...], picture: tuple[int, ...]
+) -> Rectangle:
+    x = max(0, min(corner[0], picture[1] - tag[1]))
+    y = max(0, min(corner[1], picture[0] - tag[0]))
+    return x, y, min(x + tag[1], picture[1]), min(y + tag[0], picture[0])
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
