@@ -1,0 +1,128 @@
+"""What Lightning trains: detector, criterion, optimizer, learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from yolokit.data.loading import sample_seed
+from yolokit.engine.schedule import Progress, lr_factor
+from yolokit.errors import YolokitError
+from yolokit.models.detector import Detector
+from yolokit.types import Batch, Truth
+
+_STEP_STREAM = -2  # not a picture's index: the seed of a step's dropout
+
+
+class DivergedError(YolokitError):
+    """The loss is no longer a number."""
+
+
+class DetectionModule(lightning.LightningModule):
+    """One training step of a detector, with everything random in it tied to the step's number.
+
+    Args:
+        detector: the network.
+        criterion: ``(outputs, truths) -> {name: loss term}``.
+        progress: how far the run is.
+        optimizer: "adamw" or "sgd" (momentum 0.9, Nesterov).
+        lr: peak learning rate of neck and head.
+        backbone_lr_factor: the backbone's rate relative to ``lr``.
+        weight_decay: of weights; norms and biases have none.
+        warmup: share of the run over which rates climb.
+        final_lr_factor: rate at the end relative to the peak.
+        seed: of the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: Detector,
+        criterion: nn.Module,
+        progress: Progress,
+        optimizer: str,
+        lr: float,
+        backbone_lr_factor: float,
+        weight_decay: float,
+        warmup: float,
+        final_lr_factor: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.detector = detector
+        self.criterion = criterion
+        self.progress = progress
+        self.optimizer_name = optimizer
+        self.lr, self.backbone_lr_factor = lr, backbone_lr_factor
+        self.weight_decay = weight_decay
+        self.warmup, self.final_lr_factor = warmup, final_lr_factor
+        self.seed = seed
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set this step's learning rates and the seed of its dropout."""
+        step = self.trainer.fit_loop.total_batch_idx
+        share = self.progress.share(step)
+        factor = lr_factor(share, warmup=self.warmup, final=self.final_lr_factor)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        torch.manual_seed(sample_seed(self.seed, step, _STEP_STREAM - self.global_rank))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """The loss of a batch and its terms.
+
+        Raises:
+            DivergedError: the loss is not finite; weights are still those of the step before.
+        """
+        outputs = self.detector(batch.images)
+        with torch.autocast(self.device.type, enabled=False):
+            terms = self.criterion(outputs, batch.truths)
+        loss = torch.stack(list(terms.values())).sum()
+        if not torch.isfinite(loss):
+            raise DivergedError(
+                f"the loss became {loss.item()} at epoch {self.current_epoch}, batch {batch_idx}, "
+                f"image ids {batch.image_ids}. Lower train.lr or train.gradient_clip, or check "
+                "these pictures; the last checkpoint is intact"
+            )
+        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
+
+    def transfer_batch_to_device(
+        self, batch: Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Move pictures and truths; the rest of a batch is plain Python."""
+        images = batch.images.to(device, non_blocking=True)
+        truths = [Truth(truth.boxes.to(device), truth.labels.to(device)) for truth in batch.truths]
+        return Batch(images, truths, batch.letterboxes, batch.image_ids)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Four groups: backbone and head, each with and without weight decay."""
+        groups = [
+            *self._groups(self.detector.backbone, self.lr * self.backbone_lr_factor),
+            *self._groups(self.detector.neck, self.lr),
+            *self._groups(self.detector.head, self.lr),
+        ]
+        groups = [group for group in groups if group["params"]]
+        if self.optimizer_name == "sgd":
+            return torch.optim.SGD(groups, lr=self.lr, momentum=0.9, nesterov=True)
+        return torch.optim.AdamW(groups, lr=self.lr)
+
+    def _groups(self, part: nn.Module, peak_lr: float) -> list[dict[str, Any]]:
+        # Frozen parameters are listed too: they have no gradient until they are thawed.
+        matrices = [p for p in part.parameters() if p.ndim > 1]
+        vectors = [p for p in part.parameters() if p.ndim <= 1]
+        return [
+            {"params": matrices, "peak_lr": peak_lr, "weight_decay": self.weight_decay},
+            {"params": vectors, "peak_lr": peak_lr, "weight_decay": 0.0},
+        ]
+
+    def on_save_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Note the seconds spent, so that a resumed time budget goes on where it was."""
+        checkpoint["yolokit_elapsed"] = self.progress.clock.elapsed()  # type: ignore[index]
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Take up the seconds spent before."""
+        self.progress.clock.before = float(checkpoint["yolokit_elapsed"])
