@@ -2,9 +2,129 @@
 
 from __future__ import annotations
 
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib import import_module, metadata
+
 import click
 
+from yolokit._version import __version__
 
-@click.command("env", short_help="Report versions, devices and known installation traps.")
-def command() -> None:
-    """Report versions, devices and known installation traps."""
+REQUIRED = ("torch", "torchvision", "cv2", "albumentations", "pycocotools", "lightning")
+DISTRIBUTIONS = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "albumentations",
+    "pycocotools",
+    "numpy",
+    "pydantic",
+    "safetensors",
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+    "timm",
+    "tensorboard",
+)
+
+
+@click.command("env", short_help="Report versions, devices and installation traps.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Report versions, devices and installation traps; exit 1 where something needed is broken."""
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for updates on import
+    broken = _broken_imports()
+    report = {
+        "yolokit": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "platform": platform.platform(),
+        "cpus": _usable_cpus(),
+        **_versions(),
+    }
+    for name, describe in (("cv2", _describe_opencv), ("torch", _describe_torch)):
+        if name not in broken:
+            report.update(describe())
+    problems = [f"import {name}: {reason}" for name, reason in broken.items()]
+    problems += _opencv_clash(report)
+    if as_json:
+        click.echo(json.dumps({**report, "problems": problems}, indent=2))
+    else:
+        width = max(map(len, report))
+        for key, value in report.items():
+            click.echo(f"{key:<{width}}  {value}")
+        for problem in problems:
+            click.echo(f"problem: {problem}")
+    if broken:
+        ctx.exit(1)
+
+
+def _broken_imports() -> dict[str, str]:
+    """Needed modules that do not import, with the reason."""
+    broken = {}
+    for name in REQUIRED:
+        try:
+            import_module(name)
+        except Exception as error:  # a report says what is broken, whatever broke it
+            broken[name] = " ".join(f"{type(error).__name__}: {error}".split())
+    return broken
+
+
+def _usable_cpus() -> int:
+    usable: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in DISTRIBUTIONS:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _describe_opencv() -> dict[str, str]:
+    cv2 = import_module("cv2")
+    build: dict[str, str] = {}
+    for line in cv2.getBuildInformation().splitlines():
+        key, colon, value = line.strip().partition(":")
+        if colon:
+            build.setdefault(key, value.strip())
+    return {
+        "cv2": f"{cv2.__version__} ({cv2.__file__})",
+        "cv2 windows": build.get("GUI") or "none: --show uses another view",
+        "cv2 ffmpeg": build.get("FFMPEG") or "NO",
+    }
+
+
+def _describe_torch() -> dict[str, str]:
+    torch = import_module("torch")
+    devices = [
+        f"cuda:{index} {torch.cuda.get_device_name(index)}"
+        for index in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return {
+        "cuda": str(torch.version.cuda),
+        "devices": ", ".join([*devices, "cpu"]),
+        "torch threads": str(torch.get_num_threads()),
+        "cpu capability": torch.backends.cpu.get_cpu_capability(),
+        "weights cache": f"{torch.hub.get_dir()}/checkpoints",
+    }
+
+
+def _opencv_clash(report: dict[str, object]) -> list[str]:
+    builds = [name for name in report if name.startswith("opencv-")]
+    if len(builds) < 2:
+        return []
+    return [
+        f"{' and '.join(builds)} share the folder cv2; the one installed last is in use. "
+        "Only the one without 'headless' can open windows"
+    ]

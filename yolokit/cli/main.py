@@ -17,7 +17,8 @@ import click
 from yolokit._version import __version__
 from yolokit.errors import YolokitError
 
-COMMANDS = ("train", "eval", "detect", "data", "env")  # yolokit/cli/NAME.py: `command`
+# Each is a file beside this one with a ``command``, which may return its exit status.
+COMMANDS = ("train", "eval", "detect", "data", "env")
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -40,9 +41,6 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"yolokit.cli.{cmd_name}").command
         return _accept_debug(command)
-
-    def invoke(self, ctx: click.Context) -> None:
-        super().invoke(ctx)  # a command's return value is not an exit code
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -108,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         click.echo(f"error: {_one_line(error)}", err=True)
         return FAILED
-    return status or 0
+    return status if isinstance(status, int) else 0
 
 
 def _one_line(error: Exception) -> str:

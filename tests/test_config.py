@@ -1,0 +1,201 @@
+"""The configuration: strict keys, values, overrides, shipped files, the documented defaults."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from yolokit.config import Config, dump_config, find_config, load_config, parse_duration
+from yolokit.errors import ConfigError
+
+SHIPPED = ["quickstart", "reference", "yolov1_mobilenet_v2", "yolov1_resnet18", "yolov1_vgg16"]
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "some.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _leaves(tree: dict[str, Any], prefix: str = "") -> set[str]:
+    keys: set[str] = set()
+    for key, value in tree.items():
+        keys |= _leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+    return keys
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert load_config(_write(tmp_path, "")) == Config()
+
+
+def test_the_reference_holds_every_key_with_its_default(repository: Path) -> None:
+    path = repository / "configs" / "reference.yaml"
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert _leaves(written) == _leaves(Config().model_dump(mode="json"))
+    assert load_config(path) == Config()
+
+
+def test_the_reference_explains_every_key(repository: Path) -> None:
+    text = (repository / "configs" / "reference.yaml").read_text(encoding="utf-8")
+    values = [line for line in text.splitlines() if re.match(r" +\w+: \S", line)]
+    assert len(values) == len(_leaves(Config().model_dump(mode="json")))
+    assert [line for line in values if not re.search(r"  # \w", line)] == []
+
+
+def test_these_configs_are_shipped(repository: Path) -> None:
+    assert sorted(path.stem for path in (repository / "configs").glob("*.yaml")) == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_config_is_found_by_its_bare_name_anywhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    load_config(find_config(name))
+    assert find_config(f"{name}.yaml") == find_config(name)
+
+
+def test_a_local_file_wins_over_a_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("quickstart").write_text("train: {epochs: 3}", encoding="utf-8")
+    assert load_config(find_config("quickstart")).train.epochs == 3
+
+
+def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
+    with pytest.raises(ConfigError, match=r"'nothing'.*quickstart.*yolov1_mobilenet_v2"):
+        find_config("nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {epoch: 3}", "unknown key train.epoch, did you mean train.epochs?"),
+        ("trian: {epochs: 3}", "unknown key trian, did you mean train?"),
+        ("model: {backbone: {weight: none}}", "did you mean model.backbone.weights?"),
+        ("train: {epochs: 0}", "train.epochs: .*greater than or equal to 1"),
+        ("train: {epochs: many}", "train.epochs: .*integer"),
+        ("train: {time_budget: soon}", "train.time_budget: expected a duration"),
+        ("data: {image_size: 16}", "data.image_size: must be at least 32 px"),
+        ("data: {cache: tape}", "data.cache: .*'none', 'ram' or 'disk'"),
+        ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: must be 0"),
+        ("- a\n- b", "must be a mapping of sections, got list"),
+        ("train: {epochs: 3", "cannot read config"),
+    ],
+)
+def test_a_wrong_config_is_one_line_that_names_the_key(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(_write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read config .*absent\.yaml"):
+        load_config(tmp_path / "absent.yaml")
+
+
+def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"data\.cache: .*train\.epoch,"):
+        load_config(_write(tmp_path, "train: {epoch: 3}\ndata: {cache: tape}"))
+
+
+def test_overrides_replace_values_of_any_type(tmp_path: Path) -> None:
+    config = load_config(
+        _write(tmp_path, "train: {epochs: 3, lr: 0.1}"),
+        [
+            "train.epochs=5",
+            "train.lr=1e-3",
+            "train.early_stopping=null",
+            "model.backbone.weights=a=b.pth",
+            "data.image_size=[320, 448]",
+            "train.time_budget=1h30m",
+        ],
+    )
+    assert config.train.epochs == 5
+    assert config.train.lr == 0.001
+    assert config.train.early_stopping is None
+    assert config.model.backbone.weights == "a=b.pth"
+    assert config.data.image_hw == (320, 448)
+    assert config.train.time_budget == 5400
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "is not key.path=value"),
+        ("=3", "is not key.path=value"),
+        ("train.epochs.more=3", "epochs is a value, not a section"),
+        ("train.epoch=3", "did you mean train.epochs?"),
+        ("train.epochs=[", "not valid YAML"),
+    ],
+)
+def test_a_wrong_override_is_explained(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(_write(tmp_path, "train: {epochs: 3}"), [override])
+
+
+def test_data_paths_are_relative_to_the_config_file(tmp_path: Path) -> None:
+    text = "data: {train: {images: pictures, annotations: /elsewhere/train.json}}"
+    train = load_config(_write(tmp_path, text)).data.train
+    assert train is not None
+    assert train.images == tmp_path / "pictures"
+    assert train.annotations == Path("/elsewhere/train.json")
+
+
+def test_a_dumped_config_reads_back_equal(tmp_path: Path) -> None:
+    text = "train: {time_budget: 90s, lr: 0.5, precision: 16}\ndata: {image_size: [64, 96]}"
+    config = load_config(_write(tmp_path, text))
+    assert load_config(_write(tmp_path, dump_config(config))) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), (90, 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("1h30m", 5400), (0.5, 0.5)],
+)
+def test_durations(text: str | float, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", " ", "m", "15 m", "m15", "-3m", "0", 0, True, "nan", "1d"])
+def test_what_is_no_duration(text: str | float) -> None:
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_configs_and_every_package(repository: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"  # a copy: building writes into the source folder
+    for folder in ("yolokit", "configs"):
+        shutil.copytree(repository / folder, source / folder)
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(repository / name, source)
+    command = [sys.executable, "-m", "pip", "wheel", str(source), "--no-deps", "-q"]
+    subprocess.run([*command, "--no-build-isolation", "-w", str(tmp_path)], check=True)
+
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = (repository / "yolokit").rglob("*.py")
+    assert {path.relative_to(repository).as_posix() for path in modules} <= names
+    assert {f"yolokit/configs/{name}.yaml" for name in SHIPPED} | {"yolokit/py.typed"} <= names
+
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    script = "from yolokit.config import find_config; print(find_config('yolov1_mobilenet_v2'))"
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path / "site",  # first on the path: the unpacked wheel, not the checkout
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    assert Path(found) == tmp_path / "site" / "yolokit" / "configs" / "yolov1_mobilenet_v2.yaml"
