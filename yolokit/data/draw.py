@@ -116,9 +116,9 @@ def _visible_box(box: NDArray[np.float32], shape: tuple[int, ...]) -> Rectangle 
 
 
 def _outline(canvas: NDArray[np.uint8], box: Rectangle, colour: Rgb, width: int) -> None:
-    """A frame lying inside the box, with a thin dark rim inwards that shows on any ground."""
+    """A frame lying inside the box; a thick one has a dark rim, which shows on any ground."""
     x1, y1, x2, y2 = box
-    if min(x2 - x1, y2 - y1) > 6 * width:
+    if width > 1 and min(x2 - x1, y2 - y1) > 6 * width:
         dark = tuple(channel // 4 for channel in colour)
         cv2.rectangle(canvas, (x1 + width, y1 + width), (x2 - 1 - width, y2 - 1 - width), dark, 1)
     for inset in range(width):
