@@ -1,0 +1,77 @@
+"""Look at every picture of a split before training starts, and name all that cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from yolokit.data.coco import CocoDataset
+from yolokit.data.images import verify_image
+from yolokit.errors import DataError, ImageError
+
+_SHOWN = 20  # pictures named in the one-line error
+
+
+class ImageProblem(NamedTuple):
+    """A picture that cannot be used: missing, truncated, undecodable, or of the wrong size."""
+
+    image_id: int
+    path: Path
+    reason: str
+
+
+def check_images(dataset: CocoDataset, workers: int | None = None) -> list[ImageProblem]:
+    """Decode every picture once and compare its size with the annotation file.
+
+    Args:
+        dataset: the split.
+        workers: threads that decode; by default one a core. Decoding releases Python's lock.
+
+    Returns:
+        Every problem, in file order; empty where all is well.
+    """
+    threads = max(1, workers if workers is not None else os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        reasons = list(pool.map(lambda index: _problem(dataset, index), range(len(dataset))))
+    return [
+        ImageProblem(int(dataset.image_ids[index]), dataset.image_path(index), reason)
+        for index, reason in enumerate(reasons)
+        if reason is not None
+    ]
+
+
+def require_good_images(problems: Sequence[ImageProblem], dataset: CocoDataset) -> None:
+    """Raise one error that names the pictures with problems, if there are any.
+
+    Raises:
+        DataError: how many of how many, and the first twenty with the reason.
+    """
+    if not problems:
+        return
+    named = "; ".join(f"{each.path.name} ({each.reason})" for each in problems[:_SHOWN])
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    raise DataError(
+        f"{len(problems)} of {len(dataset)} pictures of {dataset.annotations} cannot be used: "
+        f"{named}{more}. Repair them or remove them from the annotation file"
+    )
+
+
+def _problem(dataset: CocoDataset, index: int) -> str | None:
+    try:
+        facts = verify_image(dataset.image_path(index))
+    except ImageError as error:
+        return str(error)
+    height, width = dataset.sizes_hw[index].tolist()
+    if facts.upright_hw == (height, width):
+        return None
+    found = f"{facts.upright_hw[1]}x{facts.upright_hw[0]}"
+    if facts.quarter_turned and facts.upright_hw == (width, height):
+        return (
+            f"is {found} once its EXIF orientation is applied, the annotation file says "
+            f"{width}x{height}: its boxes may be drawn on the unturned pixels. Remove the EXIF "
+            "tag if so, else swap width and height in the file"
+        )
+    return f"is {found}, the annotation file says {width}x{height}"
