@@ -1,0 +1,92 @@
+"""``yolokit train``: from COCO-format data to a detector in a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(name="train", short_help="Train a detector on your data.")
+@click.argument("config", required=False)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data folder in COCO format, or a data.yaml; replaces the config's data section.",
+)
+@click.option(
+    "-o",
+    "--override",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set one config key, e.g. -o train.lr=0.001. May be given again.",
+)
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/CONFIG]"
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Continue an interrupted run where it was; takes no CONFIG.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training pictures.")
+@click.option(
+    "--time-budget", metavar="TIME", help="Train this long instead, e.g. 15m; evaluation included."
+)
+@click.option(
+    "--device", default="auto", help="auto, cpu, cuda, mps, or GPU numbers: 0,1.", show_default=True
+)
+@click.option("--workers", type=click.IntRange(min=0), help="Loading processes.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
+def command(
+    config: str | None,
+    data: Path | None,
+    overrides: tuple[str, ...],
+    run: Path | None,
+    resume: Path | None,
+    epochs: int | None,
+    time_budget: str | None,
+    device: str,
+    workers: int | None,
+    seed: int | None,
+) -> int:
+    """Train the detector that CONFIG describes (a YAML file, or the name of a shipped one).
+
+    \b
+    yolokit train yolov1_mobilenet_v2 --data my_data --time-budget 20m
+    yolokit train --resume runs/yolov1_mobilenet_v2
+    """
+    if (config is None) == (resume is None):
+        raise click.UsageError("give either a CONFIG or --resume RUN")
+    if epochs is not None and time_budget is not None:
+        raise click.UsageError("give either --epochs or --time-budget, not both")
+    shortcuts = {
+        "train.epochs": epochs,
+        "train.time_budget": time_budget,
+        "train.workers": workers,
+        "train.seed": seed,
+    }
+    settings = [
+        *overrides,
+        *(f"{key}={value}" for key, value in shortcuts.items() if value is not None),
+    ]
+    if epochs is not None:
+        settings.append("train.time_budget=null")
+    if resume is not None and (data or run or settings):
+        raise click.UsageError("--resume continues a run as it was: give only --device beside it")
+
+    from yolokit.engine.api import resume_training, train
+    from yolokit.engine.callbacks import StoppedBySignal
+
+    try:
+        if resume is not None:
+            resume_training(resume, device=device)
+        else:
+            assert config is not None
+            train(config, data=data, overrides=settings, run=run, device=device)
+    except StoppedBySignal as stop:
+        click.echo(str(stop), err=True)
+        return 128 + stop.signal_number
+    return 0

@@ -1,0 +1,82 @@
+"""The folder of a run: its files, their names, and how they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from yolokit.errors import ConfigError, YolokitError
+from yolokit.files import write_text_atomically
+
+
+class RunFolder:
+    """Names and writers of what a run leaves behind.
+
+    Args:
+        path: the folder; created by ``create``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.model = path / "model.safetensors"
+        self.checkpoint = path / "last.ckpt"
+        self.metrics = path / "metrics.csv"
+
+    @classmethod
+    def unused(cls, name: str, parent: Path = Path("runs")) -> RunFolder:
+        """A folder ``runs/name``, or ``runs/name-2`` and so on where that is taken."""
+        number = 1
+        path = parent / name
+        while path.exists():
+            number += 1
+            path = parent / f"{name}-{number}"
+        return cls(path)
+
+    def create(self, config_text: str) -> None:
+        """Make the folder with its resolved config.
+
+        Raises:
+            YolokitError: a run lives here already; none is ever overwritten.
+        """
+        if self.config.exists() or self.model.exists() or self.checkpoint.exists():
+            raise YolokitError(
+                f"{self.path} holds a run already. Continue it with --resume {self.path}, "
+                "or give another folder with --run"
+            )
+        write_text_atomically(self.config, config_text)
+
+    def require(self) -> None:
+        """Check that a run to be resumed is here.
+
+        Raises:
+            ConfigError: no run in the folder.
+        """
+        if not self.config.is_file():
+            raise ConfigError(f"no run to resume: {self.config} is missing. Give a run folder")
+
+    def rewind_metrics(self, epoch: int) -> None:
+        """Drop rows of epochs after ``epoch``: a resumed run writes them again."""
+        if not self.metrics.exists():
+            return
+        with self.metrics.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
+        self._write_rows(rows)
+
+    def add_metrics(self, row: Mapping[str, object]) -> None:
+        """Append one epoch's numbers; a new column leaves earlier rows blank there."""
+        rows: list[Mapping[str, object]] = []
+        if self.metrics.exists():
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+        self._write_rows([*rows, row])
+
+    def _write_rows(self, rows: list[Mapping[str, object]] | list[dict[str, str]]) -> None:
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text_atomically(self.metrics, text.getvalue())
