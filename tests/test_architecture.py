@@ -1,0 +1,160 @@
+"""The house's floors, read from the imports: nothing points upwards, third parties keep house."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "yolokit"
+
+FLOORS = {
+    "types": 0,
+    "errors": 0,
+    "config": 0,
+    "files": 0,
+    "_version": 0,
+    "ops": 0,
+    "models": 1,
+    "losses": 1,
+    "data": 1,
+    "inference": 2,
+    "evaluation": 2,
+    "engine": 3,
+    "video": 3,
+    "cli": 4,
+    "__init__": 5,  # the package's face: lazily, everything it offers
+    "__main__": 5,
+}
+# Above the ground floor, rooms of one floor do not know each other, but for these.
+SIBLINGS = {("evaluation", "inference")}
+# Who may import a third party: a room, or one file.
+THIRD_PARTIES = {
+    "albumentations": {"data/augment.py"},
+    "pycocotools": {"data", "evaluation"},
+    "lightning": {"engine"},
+    "click": {"cli"},
+    "cv2": {"data", "video"},
+    "timm": {"models"},
+    "supervision": {"inference"},
+    "torchvision": {"models", "ops"},
+    "pydantic": {"config.py", "models", "data", "engine"},
+    "yaml": {"config.py", "data", "engine"},
+}
+LONGEST_FILE = 320  # lines; a longer file is usually two rooms
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Every module a file imports anywhere, inside functions and for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{_name(path)} imports relatively; write the full name"
+            assert node.module is not None
+            # `from yolokit import types` names a room of ours in its second part
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            yield from (a.value for a in node.args[:1] if isinstance(a, ast.Constant))
+
+
+def _arrows(path: Path) -> list[str]:
+    """The rooms of ours that a file imports from."""
+    names = (name.split(".") for name in _imports(path))
+    return [parts[1] if len(parts) > 1 else "__init__" for parts in names if parts[0] == "yolokit"]
+
+
+def _may_import(importer: str, imported: str) -> bool:
+    if FLOORS[importer] == FLOORS[imported]:
+        same_room = importer == imported
+        return same_room or FLOORS[importer] == 0 or (importer, imported) in SIBLINGS
+    return FLOORS[importer] > FLOORS[imported]
+
+
+def test_the_package_is_read() -> None:
+    assert {"config.py", "cli/main.py", "ops/letterbox.py"} <= {_name(path) for path in FILES}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {_room(path) for path in FILES} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_no_arrow_points_upwards(path: Path) -> None:
+    room = _room(path)
+    wrong = [imported for imported in _arrows(path) if not _may_import(room, imported)]
+    assert wrong == [], f"{_name(path)} (floor {FLOORS[room]}) must not import {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "allowed"),
+    [
+        ("models", "losses", False),
+        ("models", "data", False),
+        ("losses", "models", False),
+        ("data", "models", False),
+        ("ops", "models", False),
+        ("types", "engine", False),
+        ("inference", "evaluation", False),
+        ("evaluation", "inference", True),
+        ("engine", "video", False),
+        ("video", "engine", False),
+        ("engine", "cli", False),
+        ("engine", "models", True),
+        ("cli", "video", True),
+        ("ops", "types", True),
+    ],
+)
+def test_the_rule_itself(importer: str, imported: str, allowed: bool) -> None:
+    assert _may_import(importer, imported) == allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_third_parties_keep_to_their_rooms(path: Path) -> None:
+    own = {_name(path), _room(path)}
+    parties = {name.partition(".")[0] for name in _imports(path)}
+    wrong = [name for name in parties & set(THIRD_PARTIES) if own.isdisjoint(THIRD_PARTIES[name])]
+    if _name(path) == "cli/env.py":  # it reports whether each of them can be imported
+        wrong = [name for name in wrong if name not in {"cv2", "torch"}]
+    assert wrong == [], f"{_name(path)} must not import {wrong}"
+
+
+def test_package_files_are_empty() -> None:
+    insides = PACKAGE.glob("*/__init__.py")
+    assert [_name(path) for path in insides if path.read_text(encoding="utf-8").strip()] == []
+
+
+def test_there_is_no_room_for_everything() -> None:
+    names = {part for path in FILES for part in path.relative_to(PACKAGE).with_suffix("").parts}
+    assert names & {"utils", "util", "helpers", "common", "misc"} == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_a_file_is_one_room(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("cli/*.py")), ids=_name)
+def test_command_files_load_our_rooms_only_when_they_run(path: Path) -> None:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
+    ours = {module for module in modules if module.startswith("yolokit")}
+    assert ours <= {"yolokit._version", "yolokit.errors"}
+
+
+def test_every_package_is_listed_for_the_wheel() -> None:
+    setup = (PACKAGE.parent / "setup.cfg").read_text(encoding="utf-8")
+    folders = {path.parent.relative_to(PACKAGE.parent) for path in FILES}
+    missing = [f for f in folders if f"\n    {'.'.join(f.parts)}\n" not in setup]
+    assert missing == []
