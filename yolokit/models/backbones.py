@@ -1,0 +1,129 @@
+"""Backbones: any torchvision classifier (or timm model) as a source of feature maps.
+
+Shape legend: B images, H × W input pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models import get_model_weights
+
+from yolokit.models import timm_trunk
+from yolokit.models.classifier_trunk import ALIASES, Trunk, cut_classifier
+from yolokit.models.weight_files import load_matching, read_imagenet, read_state_dict
+from yolokit.types import LevelSpec
+
+
+class Backbone(nn.Module):
+    """A feature extractor with declared levels, in stages that can be frozen.
+
+    Args:
+        trunk: the network, its levels and its stages.
+        mean: per-channel mean of RGB in 0..1 that its weights expect.
+        std: per-channel standard deviation, likewise.
+    """
+
+    def __init__(self, trunk: Trunk, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.trunk = trunk.module
+        self.levels: list[LevelSpec] = trunk.levels
+        self.mean = mean
+        self.std = std
+        self._stage_paths = trunk.stages
+        self._frozen_stages = 0
+        self._batch_norm_frozen = False
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Feature maps of normalised pictures.
+
+        Args:
+            x: [B, 3, H, W] float, normalised by ``mean`` and ``std``.
+
+        Returns:
+            One [B, channels, ceil(H / stride), ceil(W / stride)] per level, shallow to deep; a
+            network without padding comes out a cell or two short and is resized to that.
+        """
+        image_hw = (x.shape[2], x.shape[3])
+        maps = self.trunk(x)
+        return [_fit(m, image_hw, lv.stride) for m, lv in zip(maps, self.levels, strict=True)]
+
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """The blocks that have parameters, grouped by resolution, bottom to top."""
+        return [[self.trunk.get_submodule(p) for p in paths] for paths in self._stage_paths]
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set the mode; what is frozen stays in evaluation mode."""
+        super().train(mode)
+        for block in (b for stage in self.stages[: self._frozen_stages] for b in stage):
+            block.eval()
+        if self._batch_norm_frozen:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+    def _freeze(self, frozen_stages: int, batch_norm: bool) -> None:
+        self._frozen_stages = frozen_stages
+        self._batch_norm_frozen = batch_norm
+        for index, stage in enumerate(self.stages):
+            for block in stage:
+                block.requires_grad_(index >= frozen_stages)
+        self.train(self.training)
+
+
+def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Backbone:
+    """Build a backbone by name.
+
+    Args:
+        name: a torchvision classifier (``regnet`` means ``regnet_y_400mf``), or ``timm:NAME``.
+        weights: ``imagenet``, ``none``, or a file holding the classifier's state dict.
+        image_hw: the network input's (height, width) in pixels.
+
+    Raises:
+        ConfigError: unknown name, or a network without feature maps at that input size.
+        WeightsError: weights that are absent or do not fit.
+    """
+    if name.startswith(timm_trunk.PREFIX):
+        trunk, mean, std = timm_trunk.build(name, weights=weights, image_hw=image_hw)
+        return Backbone(trunk, mean=mean, std=std)
+    name = ALIASES.get(name, name)
+    trunk = cut_classifier(name, image_hw)
+    if weights != "none":
+        imagenet = weights == "imagenet"
+        state = read_imagenet(name) if imagenet else read_state_dict(Path(weights))
+        load_matching(trunk.module, state, optional=trunk.optional, where=f"weights {weights}")
+    preset = get_model_weights(name).DEFAULT.transforms()
+    return Backbone(trunk, mean=tuple(preset.mean), std=tuple(preset.std))
+
+
+def freeze_stages(
+    backbone: Backbone, trainable_stages: int | Literal["all"], freeze_batch_norm: bool
+) -> None:
+    """Train only the top stages; may be called again at any time to freeze less or more.
+
+    A frozen stage keeps its weights *and* its batch-norm statistics, whatever ``.train()`` says.
+
+    Args:
+        backbone: changed in place.
+        trainable_stages: how many stages, counted from the top, are trained; 0 freezes all,
+            ``"all"`` or more than there are trains all.
+        freeze_batch_norm: keep the batch-norm statistics of the trained stages fixed as well
+            (their scale and shift are still trained).
+    """
+    count = len(backbone.stages)
+    trained = count if trainable_stages == "all" else min(trainable_stages, count)
+    backbone._freeze(count - trained, freeze_batch_norm)
+
+
+def _fit(feature_map: Tensor, image_hw: tuple[int, int], stride: int) -> Tensor:
+    size = (math.ceil(image_hw[0] / stride), math.ceil(image_hw[1] / stride))
+    if tuple(feature_map.shape[2:]) == size:
+        return feature_map
+    return F.interpolate(feature_map, size=size, mode="bilinear", align_corners=False)

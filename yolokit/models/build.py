@@ -1,0 +1,61 @@
+"""From a configuration to a detector. A new head is one builder here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from yolokit.config import ModelConfig
+from yolokit.models.backbones import build_backbone, freeze_stages
+from yolokit.models.detector import Detector, Head
+from yolokit.models.yolov1_head import YoloV1Head
+from yolokit.types import LevelSpec
+
+HeadBuilder = Callable[
+    [ModelConfig, Sequence[LevelSpec], int, tuple[int, int]], tuple[nn.Module, Head]
+]
+
+
+def _yolov1(
+    config: ModelConfig, levels: Sequence[LevelSpec], num_classes: int, image_hw: tuple[int, int]
+) -> tuple[nn.Module, Head]:
+    head = YoloV1Head(
+        levels,
+        num_classes=num_classes,
+        grid_size=config.grid_size,
+        boxes_per_cell=config.boxes_per_cell,
+        channels=config.head_channels,
+        image_hw=image_hw,
+        fully_connected=config.head_variant == "fc",
+        dropout=config.head_dropout,
+    )
+    return nn.Identity(), head
+
+
+HEADS: dict[str, HeadBuilder] = {"yolov1": _yolov1}  # each gives a neck and a head
+
+
+def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int, int]) -> Detector:
+    """Build the detector a configuration describes, its backbone's stages frozen as it says.
+
+    The weights lie in channels-last order, in which convolutions are faster.
+
+    Args:
+        config: the ``model`` section.
+        num_classes: C, at least 1.
+        image_hw: the network input's (height, width) in pixels.
+
+    Raises:
+        ConfigError: unknown backbone, or one that cannot serve at that input size.
+        WeightsError: the backbone's weights are absent or do not fit.
+    """
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+    part = config.backbone
+    backbone = build_backbone(part.name, weights=part.weights, image_hw=image_hw)
+    freeze_stages(backbone, part.trainable_stages, part.freeze_batch_norm)
+    neck, head = HEADS[config.head](config, backbone.levels, num_classes, image_hw)
+    detector = Detector(backbone=backbone, neck=neck, head=head)
+    return detector.to(memory_format=torch.channels_last)

@@ -1,0 +1,60 @@
+"""The detector: backbone, neck and head, from pictures to raw grid outputs.
+
+Shape legend: B images, H × W input pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from yolokit.models.backbones import Backbone
+from yolokit.types import DecodedBoxes, GridOutput
+
+_WHITE = 255.0
+
+
+class Head(Protocol):
+    """What a detector asks of its head (an ``nn.Module``)."""
+
+    def __call__(self, features: list[Tensor], image_hw: tuple[int, int]) -> list[GridOutput]: ...
+
+    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes: ...
+
+
+class Detector(nn.Module):
+    """Pictures to raw grid outputs; the same type whether training or not.
+
+    Args:
+        backbone: pictures to feature levels.
+        neck: feature levels to feature levels.
+        head: feature levels to grid outputs, and those to boxes.
+    """
+
+    def __init__(self, *, backbone: Backbone, neck: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+        self.head = head
+        for name in ("mean", "std"):
+            channels = torch.tensor(getattr(backbone, name)).view(1, 3, 1, 1) * _WHITE
+            self.register_buffer(name, channels, persistent=False)
+
+    def forward(self, images: Tensor) -> list[GridOutput]:
+        """Raw outputs of a batch.
+
+        Args:
+            images: [B, 3, H, W] RGB, uint8 or float in 0..255.
+
+        Returns:
+            One ``GridOutput`` per level of the head.
+        """
+        mean, std = self.get_buffer("mean"), self.get_buffer("std")
+        x = (images.to(mean.dtype) - mean) / std
+        return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
+
+    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
+        """All boxes of a batch in input pixels with their class scores, before any threshold."""
+        return self.head.decode(outputs)

@@ -1,0 +1,114 @@
+"""Weights of a pretrained classifier: found, read without unpickling code, and matched strictly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torchvision.models import get_model_weights
+
+from yolokit.errors import WeightsError
+
+_AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")  # inception_v3, googlenet: training only
+_WRAPPERS = ("state_dict", "model")
+# torchvision's densenet files carry the key names of 2017, e.g. `denselayer1.norm.1.weight`
+_DENSENET_KEY = re.compile(
+    r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))"
+)
+_SHOWN_KEYS = 3
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from ``.safetensors``, or from a ``.pth`` with ``weights_only=True``.
+
+    A dict wrapped as ``{"state_dict": …}`` or ``{"model": …}`` is unwrapped.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds anything but named tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no weights file {path}. Give an existing .pth or .safetensors file")
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the readers raise a dozen types for a damaged or foreign file
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise WeightsError(
+            f"cannot read weights {path}: {reason[0]}. "
+            "Give a plain state dict saved by torch.save, or a .safetensors file"
+        ) from error
+    for key in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(map(torch.is_tensor, content.values())):
+        raise WeightsError(
+            f"{path} holds no state dict (names to tensors). Save model.state_dict()"
+        )
+    return {_DENSENET_KEY.sub(r"\1\2", str(key)): value for key, value in content.items()}
+
+
+def read_imagenet(name: str) -> dict[str, Tensor]:
+    """torchvision's own default ImageNet weights, from its cache or downloaded into it.
+
+    Raises:
+        WeightsError: not cached and no network; names the file, its folder and the other way.
+    """
+    weights = get_model_weights(name).DEFAULT
+    file_name = weights.url.rsplit("/", 1)[-1]
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except Exception as error:
+        problem = "is damaged" if (folder / file_name).exists() else "is not cached"
+        raise WeightsError(
+            f"the ImageNet weights of {name} cannot be had: {file_name} {problem} in {folder} and "
+            f"could not be downloaded. Put {weights.url} there, or give a file: "
+            "-o model.backbone.weights=FILE"
+        ) from error
+    return {_DENSENET_KEY.sub(r"\1\2", key): value for key, value in state.items()}
+
+
+def load_matching(
+    trunk: nn.Module, state: Mapping[str, Tensor], *, optional: Collection[str], where: str
+) -> None:
+    """Copy ``state`` into ``trunk``; everything but the optional parts must match.
+
+    Args:
+        trunk: the feature extractor.
+        state: a classifier's state dict.
+        optional: first components of keys that may be present without use (the classifier).
+        where: what the state came from, for the message.
+
+    Raises:
+        WeightsError: lists the first missing, unexpected and misshapen keys.
+    """
+    expected = trunk.state_dict()
+    spare = {*optional, *_AUXILIARY_HEADS}
+    missing = [k for k in expected if k not in state and not k.endswith("num_batches_tracked")]
+    unexpected = [k for k in state if k not in expected and k.split(".")[0] not in spare]
+    misshapen = [
+        f"{k} {list(state[k].shape)} instead of {list(expected[k].shape)}"
+        for k in expected
+        if k in state and state[k].shape != expected[k].shape
+    ]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    found = [f"{len(k)} {what} ({_some(k)})" for what, k in problems.items() if k]
+    if found:
+        raise WeightsError(
+            f"{where} does not fit this backbone: {'; '.join(found)}. "
+            "Give the weights of the backbone that model.backbone.name says"
+        )
+    trunk.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
+
+
+def _some(keys: list[str]) -> str:
+    rest = len(keys) - _SHOWN_KEYS
+    return ", ".join(keys[:_SHOWN_KEYS]) + (f" and {rest} more" if rest > 0 else "")
