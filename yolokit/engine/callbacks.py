@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -64,14 +64,14 @@ class Thaw(lightning.Callback):
     def __init__(
         self,
         *,
-        trainable_stages: int | str,
+        trainable_stages: int | Literal["all"],
         freeze_batch_norm: bool,
         unfreeze_epoch: int | None,
     ) -> None:
         self.trainable_stages = trainable_stages
         self.freeze_batch_norm = freeze_batch_norm
         self.unfreeze_epoch = unfreeze_epoch
-        self._applied: int | str | None = None
+        self._applied: int | Literal["all"] | None = None
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Freeze before the optimizer and DDP look at the parameters."""
@@ -85,7 +85,7 @@ class Thaw(lightning.Callback):
 
     def _apply(self, epoch: int, detector: Detector) -> None:
         waiting = self.unfreeze_epoch is not None and epoch < self.unfreeze_epoch
-        stages: int | str = 0 if waiting else self.trainable_stages
+        stages: int | Literal["all"] = 0 if waiting else self.trainable_stages
         if stages != self._applied:
             freeze_stages(detector.backbone, stages, self.freeze_batch_norm)
             self._applied = stages

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning
 from torch.utils.data import DataLoader
 
-from yolokit.data.loading import DetectionDataset, collate, worker_init
+from yolokit.data.loading import DetectionDataset, Prepared, collate, worker_init
 from yolokit.engine.sampling import EpochSampler
-from yolokit.types import Batch
 
 
 class TrainingData(lightning.LightningDataModule):
@@ -20,16 +20,24 @@ class TrainingData(lightning.LightningDataModule):
         batch_size: pictures in a global batch, over all ranks.
         workers: loading processes per rank; 0 loads in the training process.
         seed: of the run.
+        mosaic: whether an epoch may use mosaic.
     """
 
     def __init__(
-        self, *, dataset: DetectionDataset, batch_size: int, workers: int, seed: int
+        self,
+        *,
+        dataset: DetectionDataset,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        mosaic: Callable[[int], bool],
     ) -> None:
         super().__init__()
+        self.mosaic = mosaic
         self.dataset, self.batch_size, self.workers, self.seed = dataset, batch_size, workers, seed
         self._start = (0, 0)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Prepared]:
         """Batches of this rank, from where the run stands."""
         trainer = self.trainer
         assert trainer is not None
@@ -40,6 +48,7 @@ class TrainingData(lightning.LightningDataModule):
             rank=trainer.global_rank,
             world_size=trainer.world_size,
             start=self._start,
+            mosaic=self.mosaic,
         )
         return DataLoader(
             self.dataset,
@@ -55,7 +64,7 @@ class TrainingData(lightning.LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Where the run stands: epoch, and batches of it that are done."""
         assert self.trainer is not None
-        loop = self.trainer.fit_loop
+        loop: Any = self.trainer.fit_loop
         return {
             "epoch": loop.epoch_progress.current.processed,
             "batches": loop.epoch_loop.batch_progress.current.processed,

@@ -103,7 +103,7 @@ class DetectionModule(lightning.LightningModule):
         groups = [
             *self._groups(self.detector.backbone, self.lr * self.backbone_lr_factor),
             *self._groups(self.detector.neck, self.lr),
-            *self._groups(self.detector.head, self.lr),
+            *self._groups(self.detector.get_submodule("head"), self.lr),
         ]
         groups = [group for group in groups if group["params"]]
         if self.optimizer_name == "sgd":

@@ -26,23 +26,28 @@ def resolve(config: Config, *, train_images: int, val_images: int, world_size: i
         ConfigError: a batch larger than the set, or not to be shared evenly.
     """
     train = config.train
-    batch_size = train.batch_size
-    if batch_size == "auto":
-        wanted = min(_BATCH_SIZE * world_size, train_images)
-        batch_size = max(world_size, wanted // world_size * world_size)
+    batch_size = _batch_size(config, train_images, world_size)
     if batch_size > train_images or batch_size % world_size:
         raise ConfigError(
             f"train.batch_size is {batch_size}; choose a multiple of {world_size} (processes) "
             f"that is at most {train_images} (training pictures), or auto"
         )
     lr = train.lr
-    if lr == "auto":
+    if isinstance(lr, str):
         lr = _LR_AT_16[train.optimizer] * math.sqrt(batch_size * train.accumulate / _BATCH_SIZE)
     every = train.validate_every
     if every == "auto":
         every = _epochs_between_validations(config, train_images, val_images)
     chosen = {"batch_size": batch_size, "lr": lr, "validate_every": every}
     return config.model_copy(update={"train": train.model_copy(update=chosen)})
+
+
+def _batch_size(config: Config, train_images: int, world_size: int) -> int:
+    given = config.train.batch_size
+    if not isinstance(given, str):
+        return given
+    wanted = min(_BATCH_SIZE * world_size, train_images)
+    return max(world_size, wanted // world_size * world_size)
 
 
 def _epochs_between_validations(config: Config, train_images: int, val_images: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch.utils.data import Sampler
@@ -12,8 +12,8 @@ from yolokit.data.loading import sample_seed
 _ORDER_STREAM = -1  # index that no picture has: the seed of an epoch's order
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, picture index)``: every epoch in its own order, known from the seed.
+class EpochSampler(Sampler[tuple[int, int, bool]]):
+    """Yields ``(epoch, picture index, mosaic)``: every epoch in its own order, set by the seed.
 
     Each global batch is dealt to the ranks in turn, so that n ranks together see the very
     batches one rank would see. What does not fill a global batch waits for the next epoch's
@@ -26,6 +26,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         rank: this process, 0..world_size-1.
         world_size: processes; divides ``batch_size``.
         start: (epoch, batches of it already done).
+        mosaic: whether an epoch may use mosaic; asked once an epoch.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         rank: int = 0,
         world_size: int = 1,
         start: tuple[int, int] = (0, 0),
+        mosaic: Callable[[int], bool] = lambda epoch: True,
     ) -> None:
         if not 1 <= batch_size <= count:
             raise ValueError(f"batch_size must be 1..{count} (pictures in the set)")
@@ -45,6 +47,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.start = start
+        self.mosaic = mosaic
         self.epoch = start[0]
 
     def set_epoch(self, epoch: int) -> None:
@@ -54,11 +57,11 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         return self.count // self.batch_size * self.batch_size // self.world_size
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch
+    def __iter__(self) -> Iterator[tuple[int, int, bool]]:
+        epoch, mosaic = self.epoch, self.mosaic(self.epoch)
         generator = torch.Generator().manual_seed(sample_seed(self.seed, epoch, _ORDER_STREAM))
         order = torch.randperm(self.count, generator=generator).tolist()
         done = self.start[1] if epoch == self.start[0] else 0
         usable = self.count // self.batch_size * self.batch_size
         for index in order[done * self.batch_size + self.rank : usable : self.world_size]:
-            yield epoch, index
+            yield epoch, index, mosaic

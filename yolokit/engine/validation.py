@@ -63,7 +63,7 @@ class Validator:
             for first in range(0, count, size)
         ]
         rank, world_size = _place()
-        loader: DataLoader[Batch] = DataLoader(
+        loader: Any = DataLoader(
             self.dataset,
             batch_sampler=chunks[rank::world_size],
             collate_fn=collate,

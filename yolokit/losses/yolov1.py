@@ -67,14 +67,15 @@ class YoloV1Loss(nn.Module):
         codes = output.box_codes.float()[cell]  # [M, A, 4]
         responsible, overlap = _responsible_boxes(codes, output, targets)
         member = torch.arange(len(responsible), device=codes.device)
+        answer = (*cell, responsible)  # index of the responsible box of each truth
 
         confidence = confidences.float()  # [B, S_h, S_w, A]
         is_responsible = torch.zeros_like(confidence, dtype=torch.bool)
-        is_responsible[(*cell, responsible)] = True
+        is_responsible[answer] = True
         wanted_classes = F.one_hot(targets.labels, output.classes.shape[-1]).float()
         squared = {
             "box": self.coord * (codes[member, responsible] - targets.box_codes).square().sum(),
-            "object": self.obj * (confidence[(*cell, responsible)] - overlap).square().sum(),
+            "object": self.obj * (confidence[answer] - overlap).square().sum(),
             "no_object": self.noobj * confidence.masked_fill(is_responsible, 0).square().sum(),
             "class": self.classes * (output.classes.float()[cell] - wanted_classes).square().sum(),
         }

@@ -1,0 +1,84 @@
+"""Which accelerator, how many processes, which precision."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from yolokit.errors import ConfigError
+
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a training runs, in the trainer's words.
+
+    Args:
+        accelerator: "cpu", "cuda" or "mps".
+        devices: how many processes of this machine, or which GPUs.
+        num_nodes: machines.
+        world_size: processes in all.
+    """
+
+    accelerator: str
+    devices: int | list[int]
+    num_nodes: int = 1
+
+    @property
+    def world_size(self) -> int:
+        """Processes in all."""
+        count = self.devices if isinstance(self.devices, int) else len(self.devices)
+        return count * self.num_nodes
+
+
+def place(device: str) -> Placement:
+    """Read ``--device``: auto, cpu, cuda, mps, or GPU numbers such as ``0,1``.
+
+    Under ``torchrun`` there are as many processes as it started.
+
+    Raises:
+        ConfigError: no such device here.
+    """
+    accelerator, devices = _accelerator(device)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return Placement(accelerator, local, int(os.environ["WORLD_SIZE"]) // local)
+    return Placement(accelerator, devices)
+
+
+def choose_precision(wanted: str, accelerator: str) -> Precision:
+    """The trainer's name of a precision; ``auto`` is bf16 on GPUs that have it, else 32 bit."""
+    if wanted == "auto":
+        fast = accelerator == "cuda" and torch.cuda.is_bf16_supported()
+        wanted = "bf16" if fast else "32"
+    names: dict[str, Precision] = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
+    return names[wanted]
+
+
+def _accelerator(device: str) -> tuple[str, int | list[int]]:
+    has = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if has[name]), 1
+    if device in has:
+        if not has[device]:
+            raise ConfigError(f"no {device} device here. Use --device cpu or auto")
+        return device, 1
+    try:
+        numbers = [int(part) for part in device.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"unknown device {device!r}. Use auto, cpu, cuda, mps, or GPU numbers such as 0,1"
+        ) from None
+    count = torch.cuda.device_count()
+    missing = [number for number in numbers if not 0 <= number < count]
+    if missing:
+        raise ConfigError(f"no GPU {missing[0]} here ({count} found). Use --device auto")
+    return "cuda", numbers

@@ -1,0 +1,307 @@
+"""A whole training: data read and checked, everything built, handed to Lightning."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities import rank_zero_only
+
+from yolokit.config import Config, dump_config
+from yolokit.data.augment import Augmenter
+from yolokit.data.check import check_images, require_good_images
+from yolokit.data.coco import CocoDataset
+from yolokit.data.loading import DetectionDataset
+from yolokit.engine.callbacks import Checkpoints, Thaw, Validation, ema_average
+from yolokit.engine.console import EpochReport, progress_bar
+from yolokit.engine.datamodule import TrainingData
+from yolokit.engine.devices import Placement, choose_precision, place
+from yolokit.engine.module import DetectionModule
+from yolokit.engine.recipe import resolve
+from yolokit.engine.run_folder import RunFolder
+from yolokit.engine.schedule import Clock, Progress
+from yolokit.engine.validation import Validator
+from yolokit.errors import DataError
+from yolokit.evaluation.coco_map import CocoMetrics, load_truth
+from yolokit.losses.build import build_criterion
+from yolokit.models.build import build_detector
+from yolokit.models.detector import Detector
+from yolokit.models.model_file import ModelCard, save_model
+
+SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
+
+
+def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None:
+    """Train as ``config`` says and leave the run in ``folder``.
+
+    Args:
+        config: with absolute data paths and a train split.
+        folder: of the run; new, or the one to resume.
+        device: as on the command line.
+        resume: continue from the last checkpoint, where there is one.
+
+    Raises:
+        YolokitError: anything a user can put right; StoppedBySignal after saving.
+    """
+    clock = Clock()
+    placement = place(device)
+    train_set, val_set = _read_data(config)
+    config = resolve(
+        config,
+        train_images=len(train_set),
+        val_images=len(val_set) if val_set else 0,
+        world_size=placement.world_size,
+    )
+    if not resume:
+        _create(folder, config)
+    _hush()
+    torch.manual_seed(config.train.seed)
+    detector = build_detector(
+        config.model, num_classes=len(train_set.class_names), image_hw=config.data.image_hw
+    )
+    progress = Progress(clock, config.train.time_budget, _total_batches(config, len(train_set)))
+    module = _module(config, detector, progress)
+    data = _training_data(config, train_set, progress)
+    save = _saver(config, folder, train_set)
+    callbacks = _callbacks(config, folder, progress, _validator(config, val_set), save)
+    trainer = _trainer(config, folder, placement, callbacks)
+    checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
+    if trainer.is_global_zero:
+        print(_summary(config, train_set, val_set, placement, checkpoint), flush=True)
+        if checkpoint:
+            folder.rewind_metrics(_finished_epochs(checkpoint))
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if trainer.is_global_zero:
+        print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
+
+
+def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
+    data = config.data
+    assert data.train is not None
+    train_set = CocoDataset.load(data.train, max_bad_boxes=data.max_bad_boxes)
+    if not len(train_set):
+        raise DataError(f"{data.train.annotations} lists no pictures. Give training pictures")
+    val_set = None
+    if data.val is not None:
+        val_set = CocoDataset.load(
+            data.val,
+            max_bad_boxes=data.max_bad_boxes,
+            category_ids=train_set.category_ids,
+            class_names=train_set.class_names,
+        )
+    for part in (train_set, val_set):
+        if part is not None:
+            require_good_images(check_images(part), part)
+    return train_set, val_set
+
+
+def _create(folder: RunFolder, config: Config) -> None:
+    """Make the run folder; under torchrun the first process does it for all."""
+    if _is_first():
+        folder.create(dump_config(config))
+
+
+def _total_batches(config: Config, train_images: int) -> int:
+    batch_size = config.train.batch_size
+    assert isinstance(batch_size, int)
+    return config.train.epochs * (train_images // batch_size)
+
+
+def _module(config: Config, detector: Detector, progress: Progress) -> DetectionModule:
+    train = config.train
+    assert isinstance(train.lr, float)
+    return DetectionModule(
+        detector=detector,
+        criterion=build_criterion(config.model.head, config.loss),
+        progress=progress,
+        optimizer=train.optimizer,
+        lr=train.lr,
+        backbone_lr_factor=config.model.backbone.lr_factor,
+        weight_decay=train.weight_decay,
+        warmup=train.warmup,
+        final_lr_factor=train.final_lr_factor,
+        seed=train.seed,
+    )
+
+
+def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
+    train, augment = config.train, config.augment
+    assert isinstance(train.batch_size, int)
+    per_epoch = len(train_set) // train.batch_size
+
+    def mosaic(epoch: int) -> bool:
+        return progress.share(epoch * per_epoch) < 1 - augment.close_mosaic
+
+    dataset = DetectionDataset(
+        train_set,
+        config.data.image_hw,
+        augmenter=Augmenter(augment, config.data.image_hw),
+        seed=train.seed,
+        cache=config.data.cache,
+    )
+    return TrainingData(
+        dataset=dataset,
+        batch_size=train.batch_size,
+        workers=train.workers,
+        seed=train.seed,
+        mosaic=mosaic,
+    )
+
+
+def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
+    if val_set is None or not len(val_set):
+        return None
+    assert config.data.val is not None
+    return Validator(
+        dataset=DetectionDataset(val_set, config.data.image_hw, cache=config.data.cache),
+        truth=load_truth(config.data.val.annotations),
+        category_ids=list(val_set.category_ids),
+        predict=config.predict,
+        batch_size=config.train.eval_batch_size,
+        workers=config.train.workers,
+    )
+
+
+def _saver(config: Config, folder: RunFolder, train_set: CocoDataset) -> SaveModel:
+    def save(detector: Detector, epoch: int, metrics: CocoMetrics | None) -> None:
+        if not _is_first():
+            return
+        found = {} if metrics is None else {"AP": metrics.AP, "AP50": metrics.AP50}
+        scores = {name: None if math.isnan(value) else value for name, value in found.items()}
+        card = ModelCard(
+            model=config.model,
+            predict=config.predict,
+            class_names=list(train_set.class_names),
+            category_ids=list(train_set.category_ids),
+            image_hw=config.data.image_hw,
+            mean=detector.backbone.mean,
+            std=detector.backbone.std,
+            data_fingerprint=train_set.fingerprint,
+            metrics={"epoch": epoch, **scores},
+        )
+        save_model(folder.model, detector, card)
+
+    return save
+
+
+def _callbacks(
+    config: Config,
+    folder: RunFolder,
+    progress: Progress,
+    validator: Validator | None,
+    save: SaveModel,
+) -> list[lightning.Callback]:
+    train, backbone = config.train, config.model.backbone
+    assert isinstance(train.validate_every, int)
+    decay = None if train.ema_decay == "auto" else train.ema_decay
+    ema = WeightAveraging(avg_fn=ema_average(decay)) if train.ema else None
+    report = EpochReport(folder=folder, progress=progress)
+    validation = Validation(
+        evaluate=validator,
+        save=save,
+        report=report.report,
+        every=train.validate_every,
+        patience=train.early_stopping,
+        progress=progress,
+        ema=ema,
+    )
+    thaw = Thaw(
+        trainable_stages=backbone.trainable_stages,
+        freeze_batch_norm=backbone.freeze_batch_norm,
+        unfreeze_epoch=backbone.unfreeze_epoch,
+    )
+    # The order matters: a checkpoint is written after all else that a step or epoch changes.
+    checkpoints = Checkpoints(folder=folder, seconds=train.checkpoint_seconds, progress=progress)
+    averaging = [ema] if ema else []
+    return [thaw, report, *averaging, validation, checkpoints, *progress_bar()]
+
+
+def _trainer(
+    config: Config, folder: RunFolder, placement: Placement, callbacks: list[lightning.Callback]
+) -> lightning.Trainer:
+    train = config.train
+    thaws = config.model.backbone.unfreeze_epoch is not None
+    strategy = DDPStrategy(find_unused_parameters=thaws) if placement.world_size > 1 else "auto"
+    logger = TensorBoardLogger(folder.path, name="", version="tensorboard")
+    return lightning.Trainer(
+        accelerator=placement.accelerator,
+        devices=placement.devices,
+        num_nodes=placement.num_nodes,
+        strategy=strategy,
+        precision=choose_precision(train.precision, placement.accelerator),
+        max_epochs=-1 if train.time_budget is not None else train.epochs,
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.gradient_clip,
+        limit_val_batches=0,
+        callbacks=callbacks,
+        logger=logger if train.tensorboard else False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=any("ProgressBar" in type(each).__name__ for each in callbacks),
+        use_distributed_sampler=False,
+        default_root_dir=folder.path,
+    )
+
+
+def _summary(
+    config: Config,
+    train_set: CocoDataset,
+    val_set: CocoDataset | None,
+    placement: Placement,
+    checkpoint: Path | None,
+) -> str:
+    model, train = config.model, config.train
+    height, width = config.data.image_hw
+    length = (
+        f"{train.time_budget / 60:g} min"
+        if train.time_budget is not None
+        else f"{train.epochs} epochs"
+    )
+    lines = [
+        f"model   {model.head} on {model.backbone.name} (weights {model.backbone.weights}), "
+        f"{model.grid_size}x{model.grid_size} grid, {width}x{height} px",
+        f"train   {_describe(train_set)}",
+        f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
+        f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
+        f"on {placement.accelerator} x{placement.world_size}",
+    ]
+    if checkpoint:
+        lines.append(f"resume  {checkpoint}")
+    return "\n".join(lines)
+
+
+def _describe(data: CocoDataset) -> str:
+    text = (
+        f"{len(data)} pictures, {len(data.boxes)} boxes, {len(data.class_names)} classes  "
+        f"({data.annotations})"
+    )
+    if data.bad_boxes:
+        ids = ", ".join(f"{bad.annotation_id} ({bad.reason})" for bad in data.bad_boxes[:10])
+        more = ", …" if len(data.bad_boxes) > 10 else ""
+        text += f"\n        {len(data.bad_boxes)} bad boxes left out, annotation ids: {ids}{more}"
+    return text
+
+
+def _finished_epochs(checkpoint: Path) -> int:
+    """The last epoch whose row in metrics.csv stands: the checkpoint's epoch may be unfinished."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    done = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return int(done) - 1
+
+
+def _is_first() -> bool:
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _hush() -> None:
+    """Keep Lightning's advice for developers away from users; its errors still come through."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.pytorch")

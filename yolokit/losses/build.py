@@ -1,0 +1,24 @@
+"""From a configuration to a criterion. A new loss is one builder here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from yolokit.config import LossConfig
+from yolokit.losses.yolov1 import YoloV1Loss
+
+
+def _yolov1(config: LossConfig) -> nn.Module:
+    return YoloV1Loss(
+        coord=config.coord, noobj=config.noobj, obj=config.obj, classes=config.classes
+    )
+
+
+LOSSES: dict[str, Callable[[LossConfig], nn.Module]] = {"yolov1": _yolov1}  # by head
+
+
+def build_criterion(head: str, config: LossConfig) -> nn.Module:
+    """The criterion that goes with a head: ``(outputs, truths) -> {name: term}``."""
+    return LOSSES[head](config)
