@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from yolokit.config import Config
+
+_SHOWN = 20  # cases of one fault that `check` prints unless told to print all
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what `preview` writes
+_SKIPPED = 3  # exit status: usable, but something is left out
 
 
 @click.group(help="Make, check, count and look at data sets.")
@@ -86,3 +95,122 @@ def shapes(
         pictures, boxes = len(tree["images"]), len(tree["annotations"])
         click.echo(f"{split:<5} {pictures:>5} pictures, {boxes:>5} boxes of {names}")
     click.echo(f"wrote {folder}" + (f" and {folder / VIDEO_NAME}" if video else ""))
+
+
+_data_argument = click.argument("data", type=click.Path(path_type=Path))
+_config_option = click.option(
+    "--config",
+    metavar="CONFIG",
+    help="A YAML file, or the name of a shipped one, for input size and augmentation.",
+)
+_split_choice = click.Choice(["train", "val", "test"])
+
+
+@command.command()
+@_data_argument
+@_config_option
+@click.option("--all", "show_all", is_flag=True, help=f"Print more than {_SHOWN} cases of a fault.")
+@click.pass_context
+def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) -> None:
+    """Find everything that is wrong with DATA (a folder or data.yaml) in one go.
+
+    Exit status 0: nothing, or only notes. 3: it can be used, but something is left out or makes
+    scores unreliable. 1: training or evaluation would fail.
+    """
+    from yolokit.data.audit import audit_splits
+    from yolokit.data.locate import locate_splits
+
+    splits = locate_splits(data)
+    findings = audit_splits(splits, max_bad_boxes=_load_config(config).data.max_bad_boxes)
+    for finding in findings:
+        click.echo(f"{finding.level}: {finding.split}: {finding.summary}")
+        shown = finding.details if show_all else finding.details[:_SHOWN]
+        for detail in shown:
+            click.echo(f"    {detail}")
+        if len(shown) < len(finding.details):
+            click.echo(f"    and {len(finding.details) - len(shown)} more: --all prints them")
+    levels = {finding.level for finding in findings}
+    if not levels & {"error", "warning"}:
+        click.echo(f"{data}: {', '.join(splits)} can be used as they are")
+    ctx.exit(1 if "error" in levels else _SKIPPED if "warning" in levels else 0)
+
+
+@command.command()
+@_data_argument
+@_config_option
+@click.option("--split", type=_split_choice, multiple=True, help="Only this one; may be repeated.")
+@click.option(
+    "--grid-size",
+    "grid_sizes",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    default=(7, 14),
+    help="Ceiling of a grid of so many cells a side; may be repeated.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), help="Also write the numbers there."
+)
+def stats(
+    data: Path,
+    config: str | None,
+    split: tuple[str, ...],
+    grid_sizes: tuple[int, ...],
+    json_file: Path | None,
+) -> None:
+    """Count what is in DATA (a folder or data.yaml): pictures, boxes, classes, sizes.
+
+    And what a grid that holds one object a cell, as YOLOv1's, can reach at best: the COCO scores
+    of a detector that finds exactly the boxes that own a cell.
+    """
+    from yolokit.cli.data_report import format_report, measure_splits
+    from yolokit.files import write_text_atomically
+
+    image_hw = _load_config(config).data.image_hw
+    report = measure_splits(data, split, image_hw=image_hw, grid_sizes=grid_sizes)
+    if json_file is not None:
+        write_text_atomically(json_file, json.dumps(report, allow_nan=False, indent=2) + "\n")
+    click.echo(format_report(report))
+
+
+@command.command()
+@_data_argument
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Picture to write.")
+@_config_option
+@click.option("--split", type=_split_choice, default="train", help="Only train is augmented.")
+@click.option("--count", type=click.IntRange(min=1), default=16, help="Pictures on the sheet.")
+@click.option("--epoch", type=click.IntRange(min=0), default=0, help="Whose random choices.")
+def preview(data: Path, out: Path, config: str | None, split: str, count: int, epoch: int) -> None:
+    """Write a sheet of pictures of DATA exactly as the network is fed them, boxes drawn."""
+    from PIL import Image
+
+    if out.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"must end in one of {', '.join(_PICTURES)}", param_hint="--out")
+
+    from yolokit.data.augment import Augmenter
+    from yolokit.data.coco import CocoDataset
+    from yolokit.data.loading import DetectionDataset
+    from yolokit.data.locate import locate_splits
+    from yolokit.data.preview import preview_sheet
+    from yolokit.errors import DataError
+    from yolokit.files import written_atomically
+
+    splits = locate_splits(data)
+    if split not in splits:
+        raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
+    run = _load_config(config)
+    dataset = DetectionDataset(
+        CocoDataset.load(splits[split], max_bad_boxes=run.data.max_bad_boxes),
+        run.data.image_hw,
+        augmenter=Augmenter(run.augment, run.data.image_hw) if split == "train" else None,
+        seed=run.train.seed,
+    )
+    sheet = preview_sheet(dataset, count=count, epoch=epoch)
+    with written_atomically(out) as temporary:
+        Image.fromarray(sheet).save(temporary)
+    click.echo(f"wrote {out}: {min(count, len(dataset))} of {len(dataset)} {split} pictures")
+
+
+def _load_config(name: str | None) -> Config:
+    from yolokit.config import Config, find_config, load_config
+
+    return Config() if name is None else load_config(find_config(name))

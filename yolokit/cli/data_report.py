@@ -1,0 +1,122 @@
+"""What ``yolokit data stats`` measures and how it is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from yolokit.data.ceiling import grid_ceiling
+from yolokit.data.coco import CocoDataset
+from yolokit.data.locate import locate_splits
+from yolokit.data.statistics import split_statistics
+from yolokit.errors import DataError
+from yolokit.evaluation.ceiling import score_ceiling
+from yolokit.evaluation.coco_map import load_truth
+
+_SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}
+_COUNTS = {
+    "images": "pictures",
+    "empty": "  without a box",
+    "boxes": "boxes",
+    "most_in_one": "  most in one picture",
+    "crowds": "crowds (ignored)",
+    "bad_boxes": "bad boxes (left out)",
+}
+
+
+def measure_splits(
+    data: Path, only: Sequence[str], *, image_hw: tuple[int, int], grid_sizes: Sequence[int]
+) -> dict[str, Any]:
+    """Statistics and grid ceilings of the splits of a data set, as plain values.
+
+    Args:
+        data: a folder or data.yaml.
+        only: the splits wanted; all when empty.
+        image_hw: the network input's (height, width), pixels.
+        grid_sizes: cells along each side, one ceiling each.
+
+    Returns:
+        ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined.
+    """
+    splits = locate_splits(data)
+    if missing := [name for name in only if name not in splits]:
+        raise DataError(f"no split {missing[0]!r} in {data}. It has {', '.join(splits)}")
+    measured = {}
+    for name in only or splits:
+        dataset = CocoDataset.load(splits[name], max_bad_boxes=1.0)
+        truth = load_truth(splits[name].annotations)
+        ceilings = {}
+        for grid_size in grid_sizes:
+            ceiling = grid_ceiling(dataset, grid_size=grid_size, image_hw=image_hw)
+            scores = score_ceiling(dataset, ceiling, truth).to_dict()
+            ceilings[str(grid_size)] = {
+                "kept": int(ceiling.kept.sum()),
+                **{score: scores[score] for score in (*_SCORES, "per_class")},
+            }
+        measured[name] = {**asdict(split_statistics(dataset, image_hw)), "ceilings": ceilings}
+    return {"input_hw": list(image_hw), "splits": measured}
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """The numbers of ``measure_splits`` as a table, one column a split."""
+    splits = report["splits"]
+    values = list(splits.values())
+    height, width = report["input_hw"]
+    rows = [["", *splits]]
+    rows += [[title, *(str(split[key]) for split in values)] for key, title in _COUNTS.items()]
+    rows += [[], ["boxes of each class"]]
+    for name in _class_names(values):
+        rows.append([f"  {name}", *(str(split["class_boxes"].get(name, "-")) for split in values)])
+    for key, title in (
+        ("sizes_original", "box area in the picture"),
+        ("sizes_input", f"box area in the {width}x{height} input"),
+    ):
+        rows += [[], [title]]
+        for size, limit in (("small", "< 32²"), ("medium", "< 96²"), ("large", "")):
+            cells = (_share(split[key][size], split["boxes"]) for split in values)
+            rows.append([f"  {size} {limit}", *cells])
+    for grid_size in values[0]["ceilings"]:
+        rows += _ceiling_rows(grid_size, values)
+    return _aligned(rows)
+
+
+def _ceiling_rows(grid_size: str, values: list[dict[str, Any]]) -> list[list[str]]:
+    ceilings = [split["ceilings"][grid_size] for split in values]
+    kept = [_share(c["kept"], split["boxes"]) for c, split in zip(ceilings, values, strict=True)]
+    title = f"at best, {grid_size}x{grid_size} cells with one object each"
+    rows: list[list[str]] = [[], [title], ["  boxes held", *kept]]
+    for score, name in _SCORES.items():
+        rows.append([f"  {name}", *(_number(ceiling[score]) for ceiling in ceilings)])
+    for name in _class_names(values):
+        scores = (ceiling["per_class"].get(name, {}).get("AP") for ceiling in ceilings)
+        rows.append([f"  AP of {name}", *map(_number, scores)])
+    return rows
+
+
+def _class_names(values: list[dict[str, Any]]) -> list[str]:
+    """Classes that have a box in some split, in order of first mention."""
+    named = {name: count for split in values for name, count in split["class_boxes"].items()}
+    return [name for name in named if any(split["class_boxes"].get(name) for split in values)]
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count} ({count / total:.0%})" if total else str(count)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    columns = max(map(len, rows))
+    full = [row for row in rows if len(row) == columns]
+    widths = [max(len(row[column]) for row in full) for column in range(columns)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        if len(row) == columns
+        else " ".join(row)
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
