@@ -124,7 +124,9 @@ class DetectionDataset(Dataset[Prepared]):
         self, index: int, letterbox: Letterbox
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         boxes, labels, crowd = self.data.truth(index)
-        return boxes_to_input(boxes[~crowd], letterbox), labels[~crowd]
+        boxes = boxes_to_input(boxes, letterbox)
+        kept = ~crowd & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # a hair may vanish when scaled
+        return boxes[kept], labels[kept]
 
 
 def collate(samples: Sequence[Prepared]) -> Batch:
