@@ -43,8 +43,9 @@ def draw_boxes(
 ) -> NDArray[np.uint8]:
     """A copy of a picture with every box outlined and named.
 
-    Labels stand above their box, or where there is room: inside it or below it, always inside
-    the picture. Where boxes cross, the earlier one (the better detection) lies on top.
+    Labels stand above their box, or inside or below it, always inside the picture; one that would
+    cover another is left out, and the colour alone tells the class. Where boxes cross, the earlier
+    one (the better detection) lies on top.
 
     Args:
         image: [H, W, 3] uint8 RGB.
@@ -73,6 +74,8 @@ def draw_boxes(
         text = names[label] if scores is None else f"{names[label]} {scores[index]:.2f}"
         tag = _tag(text, font_px, class_colour(label))
         place = _free_place(box, tag.shape, canvas.shape, taken)
+        if place is None:
+            continue
         taken.append(place)
         x1, y1, x2, y2 = place
         canvas[y1:y2, x1:x2] = tag[: y2 - y1, : x2 - x1]
@@ -150,15 +153,15 @@ def _line_height(font_px: int) -> tuple[int, int]:
 
 def _free_place(
     box: Rectangle, tag: tuple[int, ...], picture: tuple[int, ...], taken: list[Rectangle]
-) -> Rectangle:
-    """Where the label goes: the first place that covers no other label, else the first place."""
+) -> Rectangle | None:
+    """The first place of a label in which it covers no other label; None where there is none."""
     x1, y1, x2, y2 = box
     height, width = tag[:2]
     corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
     inside = [corner for corner in corners if 0 <= corner[1] <= picture[0] - height]
-    places = [_kept_inside(corner, tag, picture) for corner in inside or corners[1:2]]
+    places = (_kept_inside(corner, tag, picture) for corner in inside or corners[1:2])
     free = (place for place in places if not any(_overlap(place, other) for other in taken))
-    return next(free, places[0])
+    return next(free, None)
 
 
 def _kept_inside(
