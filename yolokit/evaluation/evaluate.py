@@ -8,15 +8,66 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from yolokit.config import PredictConfig
-from yolokit.data.loading import DetectionDataset, collate
-from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
+from yolokit.config import PredictConfig, SplitConfig
+from yolokit.data.check import check_images, require_good_images
+from yolokit.data.coco import CocoDataset
+from yolokit.data.loading import DetectionDataset, collate, worker_init
+from yolokit.evaluation.align import align_categories
+from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows, load_truth
 from yolokit.evaluation.rows import to_rows
 from yolokit.inference.postprocess import select_detections
 from yolokit.types import Batch
 
 if TYPE_CHECKING:
     from yolokit.models.detector import Detector
+
+Progress = Callable[[Iterable[Batch]], Iterable[Batch]]
+
+
+def evaluate_split(
+    detector: Detector,
+    split: SplitConfig,
+    *,
+    class_names: Sequence[str],
+    category_ids: Sequence[int],
+    image_hw: tuple[int, int],
+    predict: PredictConfig,
+    batch_size: int,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+    """Score a trained detector on a split: check it, align its categories, detect, count.
+
+    Args:
+        detector: on ``device``.
+        split: pictures and COCO file.
+        class_names: the model's name of label 0..C-1.
+        category_ids: the model's category id of label 0..C-1.
+        image_hw: the network input's (height, width), pixels.
+        predict, batch_size, workers, device, progress: see ``evaluate_detector``.
+
+    Returns:
+        The metrics and the COCO rows, in the split's own category ids.
+
+    Raises:
+        DataError: unusable annotations or pictures, or a category the model does not know.
+    """
+    truth = load_truth(split.annotations)
+    aligned = align_categories(class_names, category_ids, truth, str(split.annotations))
+    dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # the file is scored, not these boxes
+    require_good_images(check_images(dataset), dataset)
+    return evaluate_detector(
+        detector,
+        DetectionDataset(dataset, image_hw),
+        truth,
+        aligned,
+        predict=predict,
+        batch_size=batch_size,
+        workers=workers,
+        device=device,
+        progress=progress,
+    )
 
 
 def evaluate_detector(
@@ -29,7 +80,7 @@ def evaluate_detector(
     batch_size: int,
     workers: int = 0,
     device: torch.device | str = "cpu",
-    progress: Callable[[Iterable[Batch]], Iterable[Batch]] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[CocoMetrics, list[dict[str, Any]]]:
     """Detect on every picture of a data set and score the result against its COCO file.
 
@@ -50,12 +101,13 @@ def evaluate_detector(
     Raises:
         DataError: see ``evaluate_rows``.
     """
-    batches: Iterable[Batch] = DataLoader(
+    batches: DataLoader[Any] = DataLoader(
         dataset,
         batch_size=batch_size,
         sampler=[(0, index) for index in range(len(dataset))],
         collate_fn=collate,
         num_workers=workers,
+        worker_init_fn=worker_init,
     )
     was_training = detector.training
     detector.eval()

@@ -1,0 +1,209 @@
+"""``yolokit eval``: COCO mAP of a model, or of a results file that anyone made."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from yolokit.config import SplitConfig
+    from yolokit.evaluation.coco_map import CocoMetrics
+    from yolokit.types import Batch
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(name="eval", short_help="Score a model, or a COCO results file, on labelled data.")
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Data folder in COCO format, or a data.yaml; with --predictions-from also an "
+    "annotation file, or a folder with one.",
+)
+@click.option("--split", default="val", help="train, val or test.", show_default=True)
+@click.option("--json", "json_file", type=FILE, help="Write the numbers there.")
+@click.option("--predictions", type=FILE, help="Write the detections there, as COCO results.")
+@click.option(
+    "--predictions-from",
+    type=FILE,
+    metavar="FILE",
+    help="Score this COCO results file instead of a model; no picture is read.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=16,
+    help="Pictures a step.",
+    show_default=True,
+)
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
+@click.option(
+    "--workers", type=click.IntRange(min=0), default=2, help="Loading processes.", show_default=True
+)
+def command(
+    model: Path | None,
+    data: Path,
+    split: str,
+    json_file: Path | None,
+    predictions: Path | None,
+    predictions_from: Path | None,
+    batch_size: int,
+    device: str,
+    workers: int,
+) -> None:
+    """Print pycocotools' twelve numbers, and AP per class, for MODEL on labelled pictures.
+
+    \b
+    yolokit eval runs/cells/model.safetensors --data my_data --split test --json out.json
+    yolokit eval --predictions-from results.json --data annotations.json
+    """
+    if (model is None) == (predictions_from is None):
+        raise click.UsageError("give either a MODEL or --predictions-from FILE")
+    if model is None and predictions is not None:
+        raise click.UsageError("--predictions writes a model's detections: it needs a MODEL")
+    if predictions_from is not None:
+        metrics = _score_file(predictions_from, data, split)
+    else:
+        assert model is not None
+        metrics, rows = _score_model(
+            model, data, split, batch_size=batch_size, device=device, workers=workers
+        )
+        if predictions is not None:
+            _write_json(predictions, rows)
+    if json_file is not None:
+        _write_json(json_file, metrics.to_dict())
+    click.echo(format_metrics(metrics))
+    if metrics.unscorable:
+        click.echo(
+            f"note: {metrics.unscorable} annotations have no usable box, image or category id "
+            "and were not scored",
+            err=True,
+        )
+
+
+def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:
+    from yolokit.errors import DataError
+    from yolokit.evaluation.coco_map import evaluate_rows, load_rows
+
+    where, truth = find_truth(data, split)
+    try:
+        return evaluate_rows(truth, load_rows(results))
+    except DataError as error:
+        raise DataError(f"{error} (results {results}, annotations {where})") from error
+
+
+def _score_model(
+    model: Path, data: Path, split: str, *, batch_size: int, device: str, workers: int
+) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+    from yolokit.evaluation.evaluate import evaluate_split
+    from yolokit.inference.predictor import Predictor
+
+    chosen = _choose_split(data, split)
+    predictor = Predictor.load(model, device=device)
+    return evaluate_split(
+        predictor.detector,
+        chosen,
+        class_names=predictor.class_names,
+        category_ids=predictor.category_ids,
+        image_hw=predictor.image_hw,
+        predict=predictor.card.predict,
+        batch_size=batch_size,
+        workers=workers,
+        device=predictor.device,
+        progress=_with_bar,
+    )
+
+
+def _with_bar(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, with a progress bar on stderr where that is a terminal."""
+    quiet = not sys.stderr.isatty()
+    with click.progressbar(batches, label="evaluating", file=sys.stderr, hidden=quiet) as bar:
+        yield from bar
+
+
+def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
+    """The annotation file that ``--data`` and ``--split`` mean, and its content.
+
+    Raises:
+        DataError: nothing there, or several files where one is wanted.
+    """
+    from yolokit.errors import DataError
+    from yolokit.evaluation.coco_map import load_truth
+
+    if data.suffix.lower() == ".json":
+        return data, load_truth(data)
+    try:
+        file = _choose_split(data, split).annotations
+    except DataError:
+        found = _annotation_files(data, split)
+        if not found:
+            raise
+        if len(found) > 1:
+            names = ", ".join(file.name for file in found)
+            raise DataError(f"several annotation files in {data}: {names}. Give one") from None
+        ((file, truth),) = found.items()
+        return file, truth
+    return file, load_truth(file)
+
+
+def _annotation_files(folder: Path, split: str) -> dict[Path, dict[str, Any]]:
+    """The files of COCO's layout in a folder, with or without pictures; results have another."""
+    from yolokit.errors import DataError
+    from yolokit.evaluation.coco_map import load_truth
+
+    found = {}
+    candidates = [*folder.glob("*.json"), *folder.glob(f"annotations/instances_{split}*.json")]
+    for file in sorted(candidates):
+        try:
+            found[file] = load_truth(file)
+        except DataError:  # not an annotation file: not what is looked for
+            continue
+    return found
+
+
+def _choose_split(data: Path, split: str) -> SplitConfig:
+    from yolokit.data.locate import locate_splits
+    from yolokit.errors import DataError
+
+    splits = locate_splits(data)
+    if split not in splits:
+        raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
+    return splits[split]
+
+
+def format_metrics(metrics: CocoMetrics) -> str:
+    """The numbers as an aligned table, classes by category id, ``-`` where there is no truth."""
+    rows: list[Sequence[str]] = [("class", "boxes", "AP", "AP50")]
+    for name, scores in metrics.per_class.items():
+        boxes = metrics.class_annotations[name]
+        rows.append((name, str(boxes), _number(scores["AP"]), _number(scores["AP50"])))
+    total = (f"all, {metrics.images} images", str(metrics.annotations))
+    rows.append((*total, _number(metrics.AP), _number(metrics.AP50)))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    return "\n".join([*lines, "", *_summary(metrics.numbers), metrics.evaluator])
+
+
+def _summary(numbers: Mapping[str, float]) -> list[str]:
+    """The twelve numbers, six a line, precision over recall."""
+    cells = [f"{name:<5} {_number(value)}" for name, value in numbers.items()]
+    return ["   ".join(cells[:6]), "   ".join(cells[6:])]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value == value else "    -"  # NaN: no truth of this kind
+
+
+def _write_json(path: Path, value: object) -> None:
+    from yolokit.files import write_text_atomically
+
+    write_text_atomically(path, json.dumps(value, allow_nan=False) + "\n")
