@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from yolokit.data.coco import CocoDataset
 from yolokit.data.images import verify_image
-from yolokit.errors import DataError, ImageError
+from yolokit.errors import DataError
 
 _SHOWN = 20  # pictures named in the one-line error
 
@@ -60,10 +60,9 @@ def require_good_images(problems: Sequence[ImageProblem], dataset: CocoDataset) 
 
 
 def _problem(dataset: CocoDataset, index: int) -> str | None:
-    try:
-        facts = verify_image(dataset.image_path(index))
-    except ImageError as error:
-        return str(error)
+    facts = verify_image(dataset.image_path(index))
+    if isinstance(facts, str):
+        return facts
     height, width = dataset.sizes_hw[index].tolist()
     if facts.upright_hw == (height, width):
         return None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from yolokit.errors import ImageError
 
@@ -65,32 +65,34 @@ def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
             image.load()  # raises on truncated data, where OpenCV would fill with grey
             ImageOps.exif_transpose(image, in_place=True)
             return np.array(_to_rgb(image), dtype=np.uint8)
-    except ImageError as error:
-        raise ImageError(f"cannot decode {name}: {error}") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        raise ImageError(_undecodable(name, error)) from error
+        reason = _reason(error)
+        raise ImageError(
+            f"cannot decode {name}: {reason}. Replace the file or remove it from the data"
+        ) from error
 
 
-def verify_image(path: Path) -> PictureFacts:
+def verify_image(path: Path) -> PictureFacts | str:
     """Decode a file to the end, as cheaply as its format allows, without keeping the pixels.
 
-    Raises:
-        ImageError: as `read_image`.
+    Returns:
+        What the picture is; or, in a few words, why `read_image` would fail.
     """
-    data = _read_bytes(path)
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in _EXIF_QUARTER_TURNS
-            image.draft(None, (1, 1))  # a JPEG is read whole but computed at an eighth of its size
-            image.load()
-            if image.mode == "F":
-                _to_rgb(image)
-    except ImageError as error:
-        raise ImageError(f"cannot decode {path}: {error}") from error
+        with Image.open(path) as image:
+            whole_size = image.size
+            turned = _quarter_turned(image)
+            drafted = image.draft(None, (1, 1))  # a JPEG: read whole, computed at an eighth
+            image.load()  # turns a TIFF upright and takes its tag away
+            width, height = whole_size if drafted else image.size
+            if _quarter_turned(image):
+                width, height = height, width
+            _require_integer_samples(image)
+    except FileNotFoundError:
+        return "missing"
     except Exception as error:
-        raise ImageError(_undecodable(str(path), error)) from error
-    return PictureFacts((width, height) if turned else (height, width), turned)
+        return _reason(error)
+    return PictureFacts((height, width), turned)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -102,21 +104,28 @@ def _read_bytes(path: Path) -> bytes:
         raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
 
 
-def _undecodable(name: str, error: Exception) -> str:
-    reason = str(error).replace("\n", " ").rstrip(".") or type(error).__name__
-    if "cannot identify image file" in reason:
-        reason = "not a picture in a known format"
-    return f"cannot decode {name}: {reason}. Replace the file or remove it from the data"
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture in a known format"
+    return str(error).replace("\n", " ").rstrip(".") or type(error).__name__
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    _require_integer_samples(image)
     if image.mode == "RGB":
         return image
     if image.mode == "I" or image.mode.startswith("I;16"):
         samples = np.clip(np.asarray(image, dtype=np.int64), 0, _SIXTEEN_BIT_MAX)
         return Image.fromarray((samples >> 8).astype(np.uint8)).convert("RGB")
-    if image.mode == "F":
-        raise ImageError("floating-point samples have no agreed range. Save it as 8 or 16 bit")
     if image.mode in ("P", "PA", "RGBa"):  # via RGBA: transparency in the palette, premultiplied
         return image.convert("RGBA").convert("RGB")
     return image.convert("RGB")
+
+
+def _require_integer_samples(image: Image.Image) -> None:
+    if image.mode == "F":
+        raise ValueError("floating-point samples have no agreed range, save it as 8 or 16 bit")
+
+
+def _quarter_turned(image: Image.Image) -> bool:
+    return image.getexif().get(_EXIF_ORIENTATION) in _EXIF_QUARTER_TURNS
