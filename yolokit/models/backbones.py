@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models import get_model_weights
 
-from yolokit.models import timm_trunk
 from yolokit.models.classifier_trunk import ALIASES, Trunk, cut_classifier
+from yolokit.models.timm_trunk import PREFIX, build_timm_trunk
 from yolokit.models.weight_files import load_matching, read_imagenet, read_state_dict
 from yolokit.types import LevelSpec
 
@@ -72,6 +72,7 @@ class Backbone(nn.Module):
     def _freeze(self, frozen_stages: int, batch_norm: bool) -> None:
         self._frozen_stages = frozen_stages
         self._batch_norm_frozen = batch_norm
+        self.trunk.requires_grad_(frozen_stages == 0)  # also what belongs to no stage
         for index, stage in enumerate(self.stages):
             for block in stage:
                 block.requires_grad_(index >= frozen_stages)
@@ -90,14 +91,14 @@ def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Bac
         ConfigError: unknown name, or a network without feature maps at that input size.
         WeightsError: weights that are absent or do not fit.
     """
-    if name.startswith(timm_trunk.PREFIX):
-        trunk, mean, std = timm_trunk.build(name, weights=weights, image_hw=image_hw)
+    if name.startswith(PREFIX):
+        trunk, mean, std = build_timm_trunk(name, weights=weights, image_hw=image_hw)
         return Backbone(trunk, mean=mean, std=std)
     name = ALIASES.get(name, name)
     trunk = cut_classifier(name, image_hw)
     if weights != "none":
         imagenet = weights == "imagenet"
-        state = read_imagenet(name) if imagenet else read_state_dict(Path(weights))
+        state = read_imagenet(name) if imagenet else read_state_dict(Path(weights).expanduser())
         load_matching(trunk.module, state, optional=trunk.optional, where=f"weights {weights}")
     preset = get_model_weights(name).DEFAULT.transforms()
     return Backbone(trunk, mean=tuple(preset.mean), std=tuple(preset.std))

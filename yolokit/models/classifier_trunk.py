@@ -23,8 +23,8 @@ from yolokit.errors import ConfigError
 from yolokit.types import LevelSpec
 
 ALIASES = {"regnet": "regnet_y_400mf"}
-_STRIDES = (2, 4, 8, 16, 32)
-_PROBE = 512  # px: large enough to tell strides apart despite unpadded borders
+STRIDES = (2, 4, 8, 16, 32)
+PROBE = 512  # px: large enough to tell strides apart despite unpadded borders
 _TOLERANCE = 0.15  # inception_v3 ends at 14 cells instead of 16, alexnet at 15
 _CLASSIFIERS = ("classifier", "fc", "head", "heads")
 _INCEPTIONS: dict[str, dict[str, bool]] = {
@@ -74,14 +74,14 @@ def cut_classifier(name: str, image_hw: tuple[int, int]) -> Trunk:
     blocks = _blocks(model, graph, paths, name)
     last_at = {stride: block for block in blocks if (stride := _stride_of(block)) is not None}
     if not last_at:
-        raise _not_a_cnn(name, "")
+        raise not_a_cnn(name, "")
     used = blocks[: blocks.index(last_at[max(last_at)]) + 1]
     trunk = _cut(model, graph, [block.node for block in last_at.values()])
-    _check_input(trunk, name, image_hw)
+    check_input(trunk, name, image_hw)
     return Trunk(
         module=trunk,
         levels=[LevelSpec(block.channels, stride) for stride, block in last_at.items()],
-        stages=group_stages(trunk, [(b.path, _PROBE // b.size_hw[0]) for b in used]),
+        stages=group_stages(trunk, [(b.path, PROBE // b.size_hw[0]) for b in used]),
         optional=_tops(model) - _tops(trunk),
     )
 
@@ -119,7 +119,7 @@ def _trace(model: nn.Module, name: str) -> tuple[fx.Graph, dict[fx.Node, str]]:
         for graph, _ in traced
     )
     if train_code != eval_code:  # one graph serves both modes, or copies of it would go wrong
-        raise _not_a_cnn(name, " (its graph changes with the mode)")
+        raise not_a_cnn(name, " (its graph changes with the mode)")
     model.train()
     return traced[0]
 
@@ -134,11 +134,11 @@ def _trace_mode(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
 
 
 def _blocks(model: nn.Module, graph: fx.Graph, paths: dict[fx.Node, str], name: str) -> list[Block]:
-    values = _Sizes(fx.GraphModule(_on_meta(model), graph))
+    values = _Sizes(fx.GraphModule(on_meta(model), graph))
     try:
-        values.run(torch.empty(1, 3, _PROBE, _PROBE, device="meta"))
+        values.run(torch.empty(1, 3, PROBE, PROBE, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as error:
-        raise _not_a_cnn(name, " (it sees one image size only)") from error
+        raise not_a_cnn(name, " (it sees one image size only)") from error
     nodes = [(_block_path(model, paths[n]), n) for n in graph.nodes if n in paths]
     blocks = []
     for path, run in groupby(nodes, key=lambda item: item[0]):
@@ -170,7 +170,7 @@ class _Sizes(fx.Interpreter):
         return value
 
 
-def _on_meta(module: nn.Module) -> nn.Module:
+def on_meta(module: nn.Module) -> nn.Module:
     """A copy without storage: every tensor is on the meta device."""
     memo: dict[int, Any] = {
         id(p): nn.Parameter(p.detach().to("meta"), requires_grad=False) for p in module.parameters()
@@ -180,9 +180,9 @@ def _on_meta(module: nn.Module) -> nn.Module:
 
 
 def _stride_of(block: Block) -> int | None:
-    exact = _PROBE / block.size_hw[0]
+    exact = PROBE / block.size_hw[0]
     nearest = 2 ** round(math.log2(exact))
-    return nearest if nearest in _STRIDES and abs(exact / nearest - 1) <= _TOLERANCE else None
+    return nearest if nearest in STRIDES and abs(exact / nearest - 1) <= _TOLERANCE else None
 
 
 def _cut(model: nn.Module, graph: fx.Graph, outputs: list[fx.Node]) -> fx.GraphModule:
@@ -193,16 +193,18 @@ def _cut(model: nn.Module, graph: fx.Graph, outputs: list[fx.Node]) -> fx.GraphM
     return fx.GraphModule(model, graph)
 
 
-def _check_input(trunk: fx.GraphModule, name: str, image_hw: tuple[int, int]) -> None:
+def check_input(trunk: nn.Module, name: str, image_hw: tuple[int, int]) -> None:
+    """Raise ``ConfigError`` unless the trunk can see pictures of this (height, width)."""
     try:
-        _on_meta(trunk)(torch.empty(1, 3, *image_hw, device="meta"))
+        on_meta(trunk)(torch.empty(1, 3, *image_hw, device="meta"))
     except RuntimeError as error:
         raise ConfigError(
             f"backbone {name} cannot see {image_hw[0]}x{image_hw[1]} px. Raise data.image_size"
         ) from error
 
 
-def _not_a_cnn(name: str, reason: str) -> ConfigError:
+def not_a_cnn(name: str, reason: str) -> ConfigError:
+    """The error for a network without the feature maps a grid head needs."""
     return ConfigError(
         f"backbone {name} has no feature maps [B, C, H, W] to detect on{reason}. "
         "Choose a convolutional one, e.g. mobilenet_v2 or convnext_tiny"

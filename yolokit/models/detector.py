@@ -52,7 +52,7 @@ class Detector(nn.Module):
             One ``GridOutput`` per level of the head.
         """
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        x = (images.to(mean.dtype) - mean) / std
+        x = (images.to(mean.dtype) - mean).div_(std)
         return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
 
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:

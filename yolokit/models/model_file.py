@@ -5,8 +5,6 @@ Reading it never runs code from it, and equal weights give equal bytes.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from yolokit._version import __version__
 from yolokit.config import ModelConfig, PredictConfig
 from yolokit.errors import WeightsError
+from yolokit.files import written_atomically
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 
@@ -59,22 +58,14 @@ def save_model(path: Path, detector: Detector, card: ModelCard) -> None:
     """Write a model file atomically: a reader sees the old file or the new one, whole.
 
     Args:
-        path: where to; its folder must exist.
+        path: where to; its folder is created when missing.
         detector: its weights and batch-norm statistics are written, not changed.
         card: written as JSON, the backbone's weights file by its name alone.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in detector.state_dict().items()}
     content = safetensors.torch.save(state, {_KEY: _without_folder(card).model_dump_json()})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's is private to the user
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def load_model(path: Path) -> tuple[Detector, ModelCard]:

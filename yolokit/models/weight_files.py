@@ -21,6 +21,7 @@ _WRAPPERS = ("state_dict", "model")
 _DENSENET_KEY = re.compile(
     r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))"
 )
+_COUNTER = "num_batches_tracked"  # of batch norm; absent from files older than it
 _SHOWN_KEYS = 3
 
 
@@ -84,20 +85,24 @@ def load_matching(
     Args:
         trunk: the feature extractor.
         state: a classifier's state dict.
-        optional: first components of keys that may be present without use (the classifier).
+        optional: prefixes of keys that may be there or not (the classifier).
         where: what the state came from, for the message.
 
     Raises:
         WeightsError: lists the first missing, unexpected and misshapen keys.
     """
     expected = trunk.state_dict()
-    spare = {*optional, *_AUXILIARY_HEADS}
-    missing = [k for k in expected if k not in state and not k.endswith("num_batches_tracked")]
-    unexpected = [k for k in state if k not in expected and k.split(".")[0] not in spare]
+    spare = tuple(f"{prefix}." for prefix in (*optional, *_AUXILIARY_HEADS))
+    missing = [
+        k
+        for k in expected
+        if k not in state and not k.endswith(_COUNTER) and not k.startswith(spare)
+    ]
+    unexpected = [k for k in state if k not in expected and not k.startswith(spare)]
     misshapen = [
         f"{k} {list(state[k].shape)} instead of {list(expected[k].shape)}"
         for k in expected
-        if k in state and state[k].shape != expected[k].shape
+        if k in state and state[k].shape != expected[k].shape and not k.startswith(spare)
     ]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
     found = [f"{len(k)} {what} ({_some(k)})" for what, k in problems.items() if k]
@@ -106,7 +111,8 @@ def load_matching(
             f"{where} does not fit this backbone: {'; '.join(found)}. "
             "Give the weights of the backbone that model.backbone.name says"
         )
-    trunk.load_state_dict({k: v for k, v in state.items() if k in expected}, strict=False)
+    fitting = {k: v for k, v in state.items() if k in expected and v.shape == expected[k].shape}
+    trunk.load_state_dict(fitting, strict=False)
 
 
 def _some(keys: list[str]) -> str:
