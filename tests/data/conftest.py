@@ -1,0 +1,75 @@
+"""Small COCO sets on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from yolokit.config import SplitConfig
+
+WriteSplit = Callable[..., SplitConfig]
+
+
+@pytest.fixture
+def write_split(tmp_path: Path) -> WriteSplit:
+    """Write an annotation file from plain values; parts not given are small and valid."""
+
+    def write(
+        annotations: list[dict[str, Any]] | None = None,
+        images: list[dict[str, Any]] | None = None,
+        categories: list[dict[str, Any]] | None = None,
+    ) -> SplitConfig:
+        default_images = [{"id": 1, "file_name": "a.png", "width": 100, "height": 50}]
+        tree = {
+            "images": default_images if images is None else images,
+            "annotations": [] if annotations is None else annotations,
+            "categories": [{"id": 1, "name": "cat"}] if categories is None else categories,
+        }
+        path = tmp_path / "annotations.json"
+        path.write_text(json.dumps(tree))
+        return SplitConfig(images=tmp_path, annotations=path)
+
+    return write
+
+
+@pytest.fixture
+def painted_split(tmp_path: Path) -> Callable[..., SplitConfig]:
+    """Write noise pictures of several sizes, a white rectangle where each box is."""
+
+    def paint(count: int = 6, crowd_in: int | None = None, empty: int | None = None) -> SplitConfig:
+        rng = np.random.default_rng(0)
+        images, annotations = [], []
+        for number in range(count):
+            height, width = 60 + 7 * number, 110 - 9 * number
+            picture = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
+            images.append(
+                {"id": 10 + number, "file_name": f"{number}.png", "width": width, "height": height}
+            )
+            for part in range(0 if number == empty else 2):
+                x, y, w, h = 5 + 30 * part, 8 + 20 * part, 20, 15
+                picture[y : y + h, x : x + w] = 255
+                annotations.append(
+                    {
+                        "id": 100 * number + part,
+                        "image_id": 10 + number,
+                        "category_id": 3 + 4 * part,
+                        "bbox": [x, y, w, h],
+                        "area": w * h,
+                        "iscrowd": int(number == crowd_in and part == 1),
+                    }
+                )
+            Image.fromarray(picture).save(tmp_path / f"{number}.png")
+        categories = [{"id": 7, "name": "seven"}, {"id": 3, "name": "three"}]
+        path = tmp_path / "painted.json"
+        path.write_text(
+            json.dumps({"images": images, "annotations": annotations, "categories": categories})
+        )
+        return SplitConfig(images=tmp_path, annotations=path)
+
+    return paint

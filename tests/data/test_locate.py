@@ -1,0 +1,112 @@
+"""The three layouts a data folder may have, and what is said where it has none of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from yolokit.data.locate import locate_splits
+from yolokit.errors import DataError
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+@pytest.mark.parametrize(
+    ("stem", "pictures"),
+    [
+        ("instances_train", "images/train"),
+        ("instances_train", "train"),
+        ("instances_train", "images"),
+        ("instances_train", "train2017"),
+        ("instances_train2017", "train2017"),
+        ("instances_train2017", "images/train2017"),
+        ("instances_train2017", "images/train"),
+        ("instances_train_v2", "images/train"),
+    ],
+)
+def test_coco_layout(tmp_path: Path, stem: str, pictures: str) -> None:
+    touch(tmp_path, f"annotations/{stem}.json", f"{pictures}/a.jpg")
+    splits = locate_splits(tmp_path)
+    assert list(splits) == ["train"]
+    assert splits["train"].images == tmp_path / pictures
+    assert splits["train"].annotations == tmp_path / "annotations" / f"{stem}.json"
+
+
+def test_each_split_prefers_its_own_folder(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        touch(tmp_path, f"annotations/instances_{split}.json", f"images/{split}/a.jpg")
+    touch(tmp_path, "annotations/instances_trainval.json", "annotations/person_keypoints.json")
+    splits = locate_splits(str(tmp_path))
+    assert list(splits) == ["train", "val", "test"]
+    assert [each.images.name for each in splits.values()] == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize("name", ["val", "valid"])
+def test_annotations_beside_the_pictures(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "train/_annotations.coco.json", f"{name}/_annotations.coco.json")
+    splits = locate_splits(tmp_path)
+    assert list(splits) == ["train", "val"]
+    assert splits["val"].images == tmp_path / name
+    assert splits["val"].annotations == tmp_path / name / "_annotations.coco.json"
+
+
+@pytest.mark.parametrize("give_folder", [True, False])
+def test_data_yaml_is_relative_to_itself(tmp_path: Path, give_folder: bool) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(
+        "train: {images: pictures, annotations: a.json}\n"
+        "valid: {images: /elsewhere, annotations: ../b.json}\n"
+    )
+    splits = locate_splits(tmp_path if give_folder else path)
+    assert list(splits) == ["train", "val"]
+    assert splits["train"].images == tmp_path / "pictures"
+    assert splits["train"].annotations == tmp_path / "a.json"
+    assert splits["val"].images == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no split"),
+        ("- a", "names no split"),
+        ("train: [", "cannot read"),
+        ("names: [cat]", "unknown key 'names'"),
+        ("train: ../train/images", "converted to COCO JSON"),
+        ("train: {images: a}", "must be {images: FOLDER, annotations: FILE.json}"),
+        ("train: {images: a, annotations: 3}", "must be"),
+        (
+            "val: {images: a, annotations: b}\nvalid: {images: a, annotations: b}",
+            "both val and valid",
+        ),
+    ],
+)
+def test_a_wrong_data_yaml_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "data.yaml"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        locate_splits(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_usable_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no data at"):
+        locate_splits(tmp_path / "gone")
+    with pytest.raises(DataError, match="no known data layout"):
+        locate_splits(tmp_path)
+    touch(tmp_path, "annotations/instances_val.json")
+    with pytest.raises(DataError, match=r"no pictures for .*instances_val.json.*images/val"):
+        locate_splits(tmp_path)
+    touch(tmp_path, "val/a.jpg", "annotations/instances_val2017.json")
+    with pytest.raises(DataError, match="two annotation files for val"):
+        locate_splits(tmp_path)
+
+
+def test_two_validation_folders_are_an_error(tmp_path: Path) -> None:
+    touch(tmp_path, "val/_annotations.coco.json", "valid/_annotations.coco.json")
+    with pytest.raises(DataError, match="both val and valid"):
+        locate_splits(tmp_path)
