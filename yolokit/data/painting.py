@@ -264,7 +264,7 @@ _OUTLINES: dict[str, Callable[[], list[FloatArray]]] = {
     "star": lambda: [_polar([1.0, 0.45] * 5)],
     "cross": lambda: [_cross()],
     "ring": lambda: [_polar([1.0] * 48), _polar([0.55] * 48)],
-    "bar": lambda: [_points((-1, -0.28), (1, -0.28), (1, 0.28), (-1, 0.28))],
+    "bar": lambda: [_points((-0.96, -0.27), (0.96, -0.27), (0.96, 0.27), (-0.96, 0.27))],
     "crescent": lambda: [_crescent()],
     "hexagon": lambda: [_polar([1.0] * 6)],
     "arrow": lambda: [

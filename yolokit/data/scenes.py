@@ -48,7 +48,7 @@ def make_scene(rng: Generator, size_hw: tuple[int, int], classes: int, crowding:
     image_hw = _picture_hw(rng, size_hw)
     light = rng.uniform(0, 2 * math.pi)
     canvas = painting.paint_ground(rng, image_hw) * np.float32(rng.uniform(0.8, 1.15))
-    layout = _Layout(rng, image_hw, classes)
+    layout = Layout(rng, image_hw, classes)
     if rng.random() >= _EMPTY_SHARE:
         layout.place_objects(crowding)
         if rng.random() < _CROWD_SHARE * crowding:
@@ -59,7 +59,7 @@ def make_scene(rng: Generator, size_hw: tuple[int, int], classes: int, crowding:
     return Scene(image=image, instances=layout.instances)
 
 
-class _Layout:
+class Layout:
     """Objects placed in a picture one behind the other, nearest first."""
 
     def __init__(self, rng: Generator, image_hw: tuple[int, int], classes: int) -> None:

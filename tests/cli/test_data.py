@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from yolokit.cli.data import command
+from yolokit.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "shapes"
+    arguments = [
+        "data",
+        "shapes",
+        str(folder),
+        "--images",
+        "6,3,2",
+        "--size",
+        "96x64",
+        "--no-video",
+    ]
+    assert main(arguments) == 0
+    return folder
+
+
+@pytest.fixture
+def copy(shapes: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(shapes, tmp_path / "copy"))
+
+
+def test_loading_the_group_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, yolokit.cli.data\n"
+        "print([name for name in ('torch', 'cv2', 'numpy', 'PIL') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["shapes", "check", "stats", "preview"])
+def test_every_command_explains_itself(name: str) -> None:
+    result = CliRunner().invoke(command, [name, "--help"])
+    assert result.exit_code == 0 and "Usage" in result.output
+
+
+def test_shapes_writes_what_was_asked(shapes: Path) -> None:
+    assert {path.name for path in shapes.iterdir()} == {"annotations", "images"}
+    for split, count in (("train", 6), ("val", 3), ("test", 2)):
+        tree = json.loads((shapes / f"annotations/instances_{split}.json").read_text())
+        assert len(tree["images"]) == count == len(list((shapes / "images" / split).iterdir()))
+        assert {(image["width"], image["height"]) for image in tree["images"]} <= {
+            (96, 64), (72, 64), (96, 48)
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--images", "1,2"],
+        ["--images", "a,b,c"],
+        ["--images", "0,1,1"],
+        ["--size", "320"],
+        ["--size", "20x20"],
+        ["--classes", "0"],
+        ["--crowding", "2"],
+    ],
+)
+def test_wrong_usage_of_shapes(tmp_path: Path, wrong: list[str]) -> None:
+    assert main(["data", "shapes", str(tmp_path / "new"), *wrong]) == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_shapes_refuses_a_folder_in_use(shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(shapes.rglob("*"))
+    assert main(["data", "shapes", str(shapes)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert sorted(shapes.rglob("*")) == before
+
+
+def test_check_of_a_clean_set(shapes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", str(shapes)]) == 0
+    assert "can be used" in capsys.readouterr().out
+
+
+def test_check_lists_everything_at_once(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = sorted((copy / "images/train").iterdir())
+    for picture in pictures:
+        picture.unlink()
+    shutil.rmtree(copy / "images/val")
+    (copy / "images/val").mkdir()
+    assert main(["data", "check", str(copy)]) == 1
+    printed = capsys.readouterr().out
+    assert all(picture.name in printed for picture in pictures)
+    assert "6 of 6" in printed and "3 of 3" in printed and "error: test" not in printed
+
+
+def test_check_shortens_long_lists_unless_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "set"
+    assert main(["data", "shapes", str(folder), "--images", "25,0,0", "--size", "64x64"]) == 0
+    pictures = sorted((folder / "images/train").iterdir())
+    for picture in pictures:
+        picture.write_bytes(b"no picture")
+    assert main(["data", "check", str(folder)]) == 1
+    short = capsys.readouterr().out
+    assert sum(f"{picture.name})" in short for picture in pictures) == 20 and "5 more" in short
+    assert main(["data", "check", str(folder), "--all"]) == 1
+    long = capsys.readouterr().out
+    assert all(f"{picture.name})" in long for picture in pictures)
+
+
+def test_check_says_3_where_something_is_left_out(copy: Path) -> None:
+    file = copy / "annotations/instances_train.json"
+    tree = json.loads(file.read_text())
+    tree["annotations"][0]["bbox"] = [0, 0, 0, 5]
+    file.write_text(json.dumps(tree))
+    tolerant = copy / "tolerant.yaml"
+    tolerant.write_text("data: {max_bad_boxes: 0.5}")
+    assert main(["data", "check", str(copy), "--config", str(tolerant)]) == 3
+    tolerant.write_text("data: {max_bad_boxes: 0}")
+    assert main(["data", "check", str(copy), "--config", str(tolerant)]) == 1
+
+
+def test_stats_prints_and_writes_the_same_numbers(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "stats.json"
+    arguments = ["--grid-size", "3", "--grid-size", "64", "--json", str(file)]
+    assert main(["data", "stats", str(shapes), *arguments]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads(file.read_text())
+    assert report["input_hw"] == [448, 448]
+    train = report["splits"]["train"]
+    tree = json.loads((shapes / "annotations/instances_train.json").read_text())
+    real = [entry for entry in tree["annotations"] if not entry["iscrowd"]]
+    assert train["images"] == 6 and train["boxes"] == len(real)
+    assert sum(train["class_boxes"].values()) == len(real)
+    assert train["ceilings"]["64"]["AP"] == 1.0 and train["ceilings"]["64"]["kept"] == len(real)
+    assert train["ceilings"]["3"]["kept"] <= len(real)
+    assert "3x3 cells" in printed and "64x64 cells" in printed
+    boxes = next(line for line in printed.splitlines() if line.startswith("boxes "))
+    assert boxes.split()[1:] == [str(split["boxes"]) for split in report["splits"].values()]
+
+
+def test_stats_of_one_split_at_a_configs_size(
+    shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--split", "val", "--config", "quickstart"]
+    assert main(["data", "stats", str(shapes), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert printed.split("\n")[0].split() == ["val"]
+    assert "448x448" not in printed and "14x14" in printed
+
+
+def test_stats_of_an_absent_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "set"
+    assert main(["data", "shapes", str(folder), "--images", "1,0,0", "--size", "64x64"]) == 0
+    assert main(["data", "stats", str(folder), "--split", "val"]) == 1
+    assert "no split 'val'" in capsys.readouterr().err
+
+
+def test_stats_of_a_split_without_boxes(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = copy / "annotations/instances_val.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+    assert main(["data", "stats", str(copy), "--split", "val"]) == 0
+    assert "nan" not in capsys.readouterr().out
+
+
+def test_preview_shows_what_the_network_is_fed(shapes: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.yaml"
+    config.write_text("data: {image_size: [96, 128]}\naugment: {mosaic: 1.0}")
+
+    def sheet(name: str, *more: str) -> np.ndarray:
+        out = tmp_path / name
+        arguments = ["data", "preview", str(shapes), "--out", str(out), "--config", str(config)]
+        assert main([*arguments, *more]) == 0
+        return np.asarray(Image.open(out))
+
+    first = sheet("a.png", "--count", "4")
+    assert first.shape == (2 * 100 + 4, 2 * 132 + 4, 3)
+    assert np.array_equal(first, sheet("b.png", "--count", "4"))
+    assert not np.array_equal(first, sheet("c.png", "--count", "4", "--epoch", "1"))
+    plain = sheet("d.png", "--count", "99", "--split", "val")  # it has three pictures
+    assert plain.shape == first.shape
+    assert np.array_equal(plain, sheet("e.png", "--split", "val", "--epoch", "5"))
+
+
+def test_preview_of_evaluation_pictures_is_the_letterboxed_picture(
+    shapes: Path, tmp_path: Path
+) -> None:
+    from yolokit.data.images import read_image
+    from yolokit.data.prepare import prepare_image
+
+    config, out = tmp_path / "c.yaml", tmp_path / "sheet.png"
+    config.write_text("data: {image_size: 128}")
+    arguments = ["--split", "test", "--count", "2", "--config", str(config), "--out", str(out)]
+    assert main(["data", "preview", str(shapes), *arguments]) == 0
+    sheet = np.asarray(Image.open(out))
+    for position, path in enumerate(sorted((shapes / "images/test").iterdir())):
+        expected, _ = prepare_image(read_image(path), (128, 128))
+        x = 4 + position * 132
+        same = (sheet[4:132, x : x + 128] == expected).all(axis=2)
+        assert same.mean() > 0.6  # all but outlines and labels
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--out", "sheet.xyz"], ["--out", "a.png", "--count", "0"], []]
+)
+def test_wrong_usage_of_preview(shapes: Path, arguments: list[str]) -> None:
+    assert main(["data", "preview", str(shapes), *arguments]) == 2
+
+
+@pytest.mark.parametrize("name", ["check", "stats", "preview"])
+def test_no_data_there(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--out", str(tmp_path / "a.png")] if name == "preview" else []
+    assert main(["data", name, str(tmp_path / "nothing"), *more]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
