@@ -205,6 +205,8 @@ class Checkpoints(lightning.Callback):
             trainer.should_stop = True
         if trainer.should_stop or batch_idx + 1 >= trainer.num_training_batches:
             return
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return  # a checkpoint holds no gradients: it must stand between optimizer steps
         if self._signalled(trainer):
             self._save(trainer)
             self._stop()

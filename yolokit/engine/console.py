@@ -66,7 +66,8 @@ class EpochReport(lightning.Callback):
         self._worked += now - self._turn
         self._turn = now
         self._batches += 1
-        for name, term in outputs.items():
+        terms = {name: term for name, term in outputs.items() if name != "loss"}
+        for name, term in terms.items():  # Lightning's "loss" is divided by the accumulation
             value = term.detach().double()
             known = self._sums.get(name)
             self._sums[name] = value if known is None else known.to(value.device) + value
@@ -107,7 +108,8 @@ class EpochReport(lightning.Callback):
         means = torch.stack(list(self._sums.values())) / max(1, self._batches)
         if trainer.world_size > 1:
             means = trainer.strategy.reduce(means, reduce_op="mean")
-        return dict(zip(self._sums, means.tolist(), strict=True))
+        terms = dict(zip(self._sums, means.tolist(), strict=True))
+        return {"loss": sum(terms.values()), **terms}
 
     def _line(
         self,
