@@ -221,6 +221,18 @@ def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
         synthesise(tmp_path / "file" / "set", images=(1, 0, 0))
 
 
+def test_a_failure_half_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # bytes: no JPEG fits
+    try:
+        with pytest.raises(DataError, match="cannot write"):
+            synthesise(tmp_path / "set", images=(2, 0, 0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
