@@ -50,15 +50,15 @@ def command(ctx: click.Context, as_json: bool) -> None:
         if name not in broken:
             report.update(describe())
     problems = [f"import {name}: {reason}" for name, reason in broken.items()]
-    problems += _opencv_clash(report)
+    notes = _opencv_notes(report)
     if as_json:
-        click.echo(json.dumps({**report, "problems": problems}, indent=2))
+        click.echo(json.dumps({**report, "problems": problems, "notes": notes}, indent=2))
     else:
         width = max(map(len, report))
         for key, value in report.items():
             click.echo(f"{key:<{width}}  {value}")
-        for problem in problems:
-            click.echo(f"problem: {problem}")
+        for line in [*(f"problem: {text}" for text in problems), *(f"note: {n}" for n in notes)]:
+            click.echo(line)
     if broken:
         ctx.exit(1)
 
@@ -98,7 +98,7 @@ def _describe_opencv() -> dict[str, str]:
             build.setdefault(key, value.strip())
     return {
         "cv2": f"{cv2.__version__} ({cv2.__file__})",
-        "cv2 windows": build.get("GUI") or "none: --show uses another view",
+        "cv2 windows": build.get("GUI", "NONE").replace("NONE", "none"),
         "cv2 ffmpeg": build.get("FFMPEG") or "NO",
     }
 
@@ -120,11 +120,12 @@ def _describe_torch() -> dict[str, str]:
     }
 
 
-def _opencv_clash(report: dict[str, object]) -> list[str]:
+def _opencv_notes(report: dict[str, object]) -> list[str]:
+    """What to know where several builds of OpenCV own the one folder ``cv2``."""
     builds = [name for name in report if name.startswith("opencv-")]
     if len(builds) < 2:
         return []
-    return [
-        f"{' and '.join(builds)} share the folder cv2; the one installed last is in use. "
-        "Only the one without 'headless' can open windows"
-    ]
+    note = f"{' and '.join(builds)} share the folder cv2; the one installed last is in use"
+    if str(report.get("cv2 windows", "")).startswith("none"):
+        note += ". For windows: pip install --force-reinstall --no-deps opencv-python"
+    return [note]
