@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from yolokit.config import SplitConfig
     from yolokit.evaluation.coco_map import CocoMetrics
     from yolokit.types import Batch
 
@@ -102,10 +101,11 @@ def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:
 def _score_model(
     model: Path, data: Path, split: str, *, batch_size: int, device: str, workers: int
 ) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+    from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split
     from yolokit.inference.predictor import Predictor
 
-    chosen = _choose_split(data, split)
+    chosen = choose_split(data, split)
     predictor = Predictor.load(model, device=device)
     return evaluate_split(
         predictor.detector,
@@ -134,13 +134,14 @@ def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
     Raises:
         DataError: nothing there, or several files where one is wanted.
     """
+    from yolokit.data.locate import choose_split
     from yolokit.errors import DataError
     from yolokit.evaluation.coco_map import load_truth
 
     if data.suffix.lower() == ".json":
         return data, load_truth(data)
     try:
-        file = _choose_split(data, split).annotations
+        file = choose_split(data, split).annotations
     except DataError:
         found = _annotation_files(data, split)
         if not found:
@@ -166,16 +167,6 @@ def _annotation_files(folder: Path, split: str) -> dict[Path, dict[str, Any]]:
         except DataError:  # not an annotation file: not what is looked for
             continue
     return found
-
-
-def _choose_split(data: Path, split: str) -> SplitConfig:
-    from yolokit.data.locate import locate_splits
-    from yolokit.errors import DataError
-
-    splits = locate_splits(data)
-    if split not in splits:
-        raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
-    return splits[split]
 
 
 def format_metrics(metrics: CocoMetrics) -> str:

@@ -35,6 +35,18 @@ def locate_splits(path: str | Path) -> dict[str, SplitConfig]:
     return {split: found[split] for split in ("train", "val", "test") if split in found}
 
 
+def choose_split(path: str | Path, name: str) -> SplitConfig:
+    """One split of the data at a path.
+
+    Raises:
+        DataError: see ``locate_splits``; or no split of that name, with those there are.
+    """
+    splits = locate_splits(path)
+    if name not in splits:
+        raise DataError(f"no split {name!r} in {path}. It has {', '.join(splits)}")
+    return splits[name]
+
+
 def _locate(path: Path) -> dict[str, SplitConfig]:
     if path.is_file():
         return _from_yaml(path)

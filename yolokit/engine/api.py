@@ -1,4 +1,4 @@
-"""Training from Python: the functions behind ``yolokit train``."""
+"""Training and scoring from Python: what ``yolokit train`` and ``yolokit eval`` do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from yolokit.config import Config, DataConfig, SplitConfig, find_config, load_config
-from yolokit.data.locate import locate_splits
+from yolokit.data.locate import choose_split, locate_splits
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.training import fit
 from yolokit.errors import ConfigError
+from yolokit.evaluation.coco_map import CocoMetrics
+from yolokit.evaluation.evaluate import evaluate_split
+from yolokit.inference.predictor import Predictor
 
 
 def train(
@@ -80,3 +83,40 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
 
 def _absolute(split: SplitConfig) -> SplitConfig:
     return SplitConfig(images=split.images.absolute(), annotations=split.annotations.absolute())
+
+
+def evaluate(
+    model: Predictor | str | Path,
+    *,
+    data: str | Path,
+    split: str = "val",
+    batch_size: int = 16,
+    workers: int = 2,
+    device: str = "auto",
+) -> CocoMetrics:
+    """Score a trained detector on labelled pictures, as ``yolokit eval`` does.
+
+    Args:
+        model: a loaded model, or its file or run folder.
+        data: a data folder or data.yaml.
+        split: "train", "val" or "test".
+        batch_size: pictures a step.
+        workers: loading processes.
+        device: where a model file is loaded to; a loaded model stays where it is.
+
+    Raises:
+        YolokitError: no such model, data or split.
+    """
+    predictor = model if isinstance(model, Predictor) else Predictor.load(model, device=device)
+    metrics, _ = evaluate_split(
+        predictor.detector,
+        choose_split(data, split),
+        class_names=predictor.class_names,
+        category_ids=predictor.category_ids,
+        image_hw=predictor.image_hw,
+        predict=predictor.card.predict,
+        batch_size=batch_size,
+        workers=workers,
+        device=predictor.device,
+    )
+    return metrics
