@@ -1,0 +1,126 @@
+"""One walk from sources to files: decode, predict, draw, record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.config import SplitConfig
+from yolokit.data.coco import CocoDataset
+from yolokit.data.draw import draw_boxes
+from yolokit.errors import SourceError
+from yolokit.types import Detections
+from yolokit.video.frames import Frame, Kind, Skipped, Source
+from yolokit.video.names import OutputNames
+from yolokit.video.pipeline import Observe, Predict, run_pipeline
+from yolokit.video.reader import FrameReader
+from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a walk did.
+
+    Args:
+        frames: read, predicted and consumed.
+        written: files, in the order they were finished.
+        skipped: sources that could not be read.
+        notes: sources that may have been read in part.
+    """
+
+    frames: int
+    written: list[Path]
+    skipped: list[Skipped]
+    notes: list[str]
+
+
+class Painter:
+    """Draws a frame's detections with their names and scores."""
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        self._names = class_names
+
+    def __call__(self, frame: Frame, detections: Detections) -> NDArray[np.uint8]:
+        """[H, W, 3] uint8 RGB, new."""
+        found = detections
+        return draw_boxes(frame.image, found.boxes, found.labels, self._names, found.scores)
+
+
+def detect(
+    sources: Sequence[Source],
+    predict: Predict,
+    folder: Path,
+    *,
+    class_names: Sequence[str],
+    batch_size: int = 1,
+    save_video: bool = True,
+    json_file: Path | None = None,
+    category_ids: Sequence[int] | None = None,
+    observe: Observe | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Detect in every source and write annotated pictures and videos.
+
+    Args:
+        sources: read one after the other.
+        predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``.
+        folder: where pictures and videos go; no source is ever overwritten.
+        class_names: name of each label.
+        save_video: False writes pictures only.
+        json_file: detections go there as well: one record a frame, or COCO result rows.
+        category_ids: of each label; given for the pictures of a data set, asks for COCO rows.
+
+    Raises:
+        SourceError: no source could be read, or a thread failed. Nothing half-written is left
+            under a final name; an unfinished video stays as ``NAME.part.mkv``.
+    """
+    reader = FrameReader(sources)
+    sinks: list[Sink] = [
+        AnnotatedSink(OutputNames(folder, sources), Painter(class_names), videos=save_video)
+    ]
+    if json_file is not None and category_ids is not None:
+        sinks.append(RowSink(json_file, category_ids))
+    elif json_file is not None:
+        sinks.append(RecordSink(json_file, class_names))
+
+    def consume(frame: Frame, detections: Detections) -> None:
+        for sink in sinks:
+            sink.write(frame, detections)
+
+    try:
+        frames = run_pipeline(
+            reader, predict, consume, batch_size=batch_size, observe=observe, stop=stop
+        )
+        if frames == 0 and reader.skipped:
+            more = f" ({len(sources)} sources, none of them readable)" if len(sources) > 1 else ""
+            raise SourceError(f"{reader.skipped[0]}{more}")
+        for sink in sinks:
+            sink.close()
+    except BaseException:
+        for sink in sinks:
+            sink.abort()
+        raise
+    return Outcome(
+        frames=frames,
+        written=[path for sink in sinks for path in sink.written],
+        skipped=reader.skipped,
+        notes=reader.notes,
+    )
+
+
+def dataset_sources(split: SplitConfig) -> list[Source]:
+    """The pictures of a split, with their ids.
+
+    Raises:
+        DataError: the annotation file cannot be used.
+    """
+    dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # only its pictures are asked for
+    return [
+        Source(str(path), Kind.IMAGE, path, int(image_id))
+        for path, image_id in zip(dataset.image_paths, dataset.image_ids, strict=True)
+    ]

@@ -1,0 +1,196 @@
+"""Decode, predict and write at the same time: three threads, bounded queues, order kept."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.errors import SourceError, YolokitError
+from yolokit.types import Detections
+from yolokit.video.frames import Frame, Kind
+
+Predict = Callable[[list[NDArray[np.uint8]]], Sequence[Detections]]
+Consume = Callable[[Frame, Detections], None]
+Observe = Callable[[Frame, Detections], bool]
+
+_QUEUE_FRAMES = 4  # decoded frames that wait; a 4K frame is 25 MB
+_POLL_SECONDS = 0.1  # how soon a stop is noticed by a thread that waits
+_HANG_SECONDS = 2.0  # how long a source that was told to stop is waited for
+T = TypeVar("T")
+
+
+def run_pipeline(
+    frames: Iterable[Frame],
+    predict: Predict,
+    consume: Consume,
+    *,
+    batch_size: int = 1,
+    observe: Observe | None = None,
+    stop: threading.Event | None = None,
+) -> int:
+    """Predict on every frame and hand each, in order, to ``consume``.
+
+    Frames are decoded in one thread and consumed in another; prediction and ``observe`` run in
+    the calling thread, where windows must be served. Streams go frame by frame, so that what is
+    seen is not late. When ``stop`` is set, what was predicted is still consumed.
+
+    Args:
+        frames: iterated once, in the decoding thread.
+        predict: detections of a list of at most ``batch_size`` pictures, one for each.
+        consume: called once for each frame, in the consuming thread.
+        batch_size: frames predicted together.
+        observe: called for each frame after prediction; False ends the run early.
+        stop: set from anywhere (a signal handler) to end the run early.
+
+    Returns:
+        How many frames were consumed.
+
+    Raises:
+        SourceError: what failed in decoding or consuming; yolokit's own errors as they are.
+            What ``predict`` and ``observe`` raise is passed on unchanged.
+    """
+    stop = stop or threading.Event()
+    broken = threading.Event()  # a thread failed: nobody needs to wait for the others
+    decoding = _Decoder(frames, (stop, broken), capacity=max(_QUEUE_FRAMES, batch_size))
+    predicted: _Channel[tuple[Frame, Detections]] = _Channel(_QUEUE_FRAMES, (broken,))
+    consuming = _Consumer(predicted, consume, broken)
+    try:
+        for batch in _batches(decoding, batch_size):
+            found = predict([frame.image for frame in batch])
+            for frame, detections in zip(batch, found, strict=True):
+                predicted.put((frame, detections))
+                if observe is not None and not observe(frame, detections):
+                    stop.set()
+            if stop.is_set() or broken.is_set():
+                break
+    except BaseException:
+        broken.set()
+        consuming.join()
+        raise
+    predicted.end()
+    consuming.join()
+    decoding.join()
+    for failure, doing in ((consuming.failure, "writing"), (decoding.failure, "reading")):
+        if failure is not None:
+            raise _as_source_error(failure, doing) from failure
+    return consuming.count
+
+
+class _Channel(Generic[T]):
+    """A bounded queue that lets go of whoever waits as soon as one of the events is set."""
+
+    def __init__(self, capacity: int, cancels: Sequence[threading.Event]) -> None:
+        self._queue: queue.Queue[T | None] = queue.Queue(capacity)
+        self._cancels = cancels
+
+    def put(self, item: T | None) -> bool:
+        """False when cancelled."""
+        while not self.cancelled:
+            try:
+                self._queue.put(item, timeout=_POLL_SECONDS)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def end(self) -> None:
+        """No more items."""
+        self.put(None)
+
+    def __iter__(self) -> Iterator[T]:
+        while not self.cancelled:
+            try:
+                item = self._queue.get(timeout=_POLL_SECONDS)
+            except queue.Empty:
+                continue
+            if item is None:
+                return
+            yield item
+
+    @property
+    def cancelled(self) -> bool:
+        return any(event.is_set() for event in self._cancels)
+
+
+class _Decoder:
+    """The decoding thread; iterate over it for its frames."""
+
+    def __init__(
+        self, frames: Iterable[Frame], cancels: Sequence[threading.Event], *, capacity: int
+    ) -> None:
+        self.failure: BaseException | None = None
+        self._frames = frames
+        self._channel: _Channel[Frame] = _Channel(capacity, cancels)
+        # A daemon: a camera that no longer answers must not keep the process alive.
+        self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._channel)
+
+    def join(self) -> None:
+        """Wait for the thread, but not for a source that hangs."""
+        self._thread.join(timeout=_HANG_SECONDS if self._channel.cancelled else None)
+
+    def _run(self) -> None:
+        try:
+            for frame in self._frames:
+                if not self._channel.put(frame):
+                    break
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self._channel.end()
+
+
+class _Consumer:
+    """The consuming thread."""
+
+    def __init__(
+        self,
+        items: Iterable[tuple[Frame, Detections]],
+        consume: Consume,
+        broken: threading.Event,
+    ) -> None:
+        self.failure: BaseException | None = None
+        self.count = 0
+        self._items, self._consume, self._broken = items, consume, broken
+        self._thread = threading.Thread(target=self._run, name="consume", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until everything is consumed."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for frame, detections in self._items:
+                self._consume(frame, detections)
+                self.count += 1
+        except BaseException as error:
+            self.failure = error
+            self._broken.set()
+
+
+def _batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+    """Full batches but for the last, so that results do not depend on timing."""
+    batch: list[Frame] = []
+    for frame in frames:
+        batch.append(frame)
+        if len(batch) == size or frame.source.kind is Kind.STREAM:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _as_source_error(error: BaseException, doing: str) -> BaseException:
+    if isinstance(error, YolokitError):
+        return error
+    reason = " ".join(str(error).split())
+    return SourceError(f"{doing} failed: {type(error).__name__}: {reason}. --debug shows where")

@@ -1,0 +1,197 @@
+"""Where frames and detections go: annotated pictures, videos, JSON records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.errors import SourceError
+from yolokit.evaluation.rows import to_rows
+from yolokit.files import written_atomically
+from yolokit.types import Detections
+from yolokit.video.frames import Frame, Kind, Source
+from yolokit.video.names import OutputNames
+from yolokit.video.video_file import VideoFile
+
+_JPEG_QUALITY = 95  # percent
+_PICTURE_SUFFIXES = {".png", ".webp", ".bmp", ".tif", ".tiff"}  # kept; the rest become .jpg
+
+Draw = Callable[[Frame, Detections], NDArray[np.uint8]]
+
+
+class Sink(Protocol):
+    """Takes frames in order; either ``close`` or ``abort`` is called once, at the end."""
+
+    written: list[Path]
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Take one frame."""
+
+    def close(self) -> None:
+        """Finish: what was written gets its final name."""
+
+    def abort(self) -> None:
+        """Give up: no half-written file keeps a final name."""
+
+
+class AnnotatedSink:
+    """Draws every frame; pictures become pictures, videos and streams become videos.
+
+    Args:
+        names: where to.
+        draw: a frame and its detections to RGB pixels of the frame's size.
+        videos: False writes pictures only.
+    """
+
+    def __init__(self, names: OutputNames, draw: Draw, *, videos: bool = True) -> None:
+        self.written: list[Path] = []
+        self._names, self._draw, self._videos = names, draw, videos
+        self._source: Source | None = None
+        self._video: VideoFile | None = None
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Draw and store one frame."""
+        if frame.source is not self._source:
+            self.close()
+            self._source = frame.source
+        if frame.source.kind is Kind.IMAGE:
+            self._picture(frame.source, self._draw(frame, detections))
+        elif self._videos:
+            if self._video is None:
+                path = self._names.name(frame.source, VideoFile.SUFFIX)
+                height, width = frame.image.shape[:2]
+                self._video = VideoFile(path, size_wh=(width, height), fps=frame.fps)
+            self._video.write(self._draw(frame, detections))
+
+    def close(self) -> None:
+        """Finish the video that is open."""
+        if self._video is not None:
+            self._video.close()
+            self.written.append(self._video.path)
+        self._video = None
+
+    def abort(self) -> None:
+        """Leave the open video as its recoverable part file."""
+        if self._video is not None:
+            self._video.abort()
+        self._video = None
+
+    def _picture(self, source: Source, image: NDArray[np.uint8]) -> None:
+        assert source.path is not None
+        suffix = source.path.suffix.lower()
+        path = self._names.name(source, suffix if suffix in _PICTURE_SUFFIXES else ".jpg")
+        save_picture(path, image)
+        self.written.append(path)
+
+
+class JsonListSink:
+    """Entries of one JSON list; on the disk as they come, under their name at the end.
+
+    Args:
+        path: the JSON file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.written: list[Path] = []
+        self._path = path
+        self._scope = ExitStack()
+        temporary = self._scope.enter_context(written_atomically(path))
+        self._file = self._scope.enter_context(temporary.open("w", encoding="utf-8"))
+        self._separator = "[\n"
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Add one entry, on a line of its own."""
+        self._file.write(self._separator + json.dumps(entry, allow_nan=False))
+        self._separator = ",\n"
+
+    def close(self) -> None:
+        """Complete the list; the file appears."""
+        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        self._scope.close()
+        self.written.append(self._path)
+
+    def abort(self) -> None:
+        """Drop the list."""
+        self._scope.__exit__(SourceError, SourceError("aborted"), None)
+
+
+class RecordSink(JsonListSink):
+    """One record per frame, see ``to_record``.
+
+    Args:
+        path: the JSON file.
+        class_names: name of each label.
+    """
+
+    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
+        super().__init__(path)
+        self._names = class_names
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Add a frame's record."""
+        self.add(to_record(frame, detections, self._names))
+
+
+class RowSink(JsonListSink):
+    """COCO result rows of a data set's pictures.
+
+    Args:
+        path: the JSON file.
+        category_ids: of each label.
+    """
+
+    def __init__(self, path: Path, category_ids: Sequence[int]) -> None:
+        super().__init__(path)
+        self._category_ids = category_ids
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Add a picture's rows."""
+        assert frame.source.image_id is not None
+        for row in to_rows(detections, frame.source.image_id, self._category_ids):
+            self.add(row)
+
+
+def to_record(frame: Frame, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
+    """A frame's detections as plain values, boxes xyxy in pixels of the frame."""
+    height, width = frame.image.shape[:2]
+    found = zip(
+        detections.boxes.tolist(),
+        detections.scores.tolist(),
+        detections.labels.tolist(),
+        strict=True,
+    )
+    return {
+        "source": frame.source.name,
+        "frame": frame.index,
+        "pts_ms": round(frame.pts_ms, 3),
+        "width": width,
+        "height": height,
+        "detections": [
+            {"box": box, "score": score, "label": label, "name": class_names[label]}
+            for box, score, label in found
+        ],
+    }
+
+
+def save_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write [H, W, 3] uint8 RGB in the format of the suffix, whole or not at all.
+
+    Raises:
+        SourceError: the format cannot hold the picture.
+    """
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    try:
+        ok, data = cv2.imencode(path.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    except cv2.error as error:
+        raise SourceError(f"cannot write {path}: {error.err}. Choose another format") from error
+    if not ok:
+        raise SourceError(f"cannot write {path} in this format. Choose another one")
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(data.tobytes())
