@@ -28,20 +28,20 @@ demo: demo/.detected
 	@echo "Next: train on your own pictures, see README.md. The command is $(YOLOKIT)"
 
 demo/.detected: demo/.trained
-	rm -rf demo/pictures demo/video
+	@rm -rf demo/pictures demo/video
 	$(YOLOKIT) detect $(MODEL) demo/shapes/images/test --out demo/pictures --save-json
 	$(YOLOKIT) detect $(MODEL) demo/shapes/shapes.mp4 --out demo/video --save-json
-	touch $@
+	@touch $@
 
 demo/.trained: demo/.shapes configs/quickstart.yaml
-	rm -rf demo/run
+	@rm -rf demo/run
 	$(YOLOKIT) train configs/quickstart.yaml --data demo/shapes --run demo/run
-	touch $@
+	@touch $@
 
 demo/.shapes: | .venv/.installed
-	rm -rf demo/shapes
+	@rm -rf demo/shapes
 	$(YOLOKIT) data shapes demo/shapes
-	touch $@
+	@touch $@
 
 test: .venv/.installed-dev
 	$(BIN)/ruff check .
@@ -51,11 +51,11 @@ test: .venv/.installed-dev
 
 .venv/.installed: $(PACKAGING) | .venv/.created
 	$(BIN)/pip install -c constraints.txt -e .
-	touch $@
+	@touch $@
 
 .venv/.installed-dev: $(PACKAGING) | .venv/.created
 	$(BIN)/pip install -c constraints.txt -e '.[dev]'
-	touch $@ .venv/.installed
+	@touch $@ .venv/.installed
 
 .venv/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -63,7 +63,7 @@ test: .venv/.installed-dev
 	    exit 1; }
 	$(PYTHON) -m venv .venv
 	@echo "Installing; PyTorch is a few gigabytes, once."
-	touch $@
+	@touch $@
 
 clean:
 	rm -rf .venv demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -17,9 +17,9 @@ from yolokit.errors import DataError
 HEAVY = {"torch", "torchvision", "cv2", "numpy", "pydantic", "lightning", "albumentations", "PIL"}
 
 
-def _yolokit(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+def _yolokit(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "yolokit", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 @pytest.fixture
