@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from yolokit.models.detector import Detector
 from yolokit.models.model_file import ModelCard, load_model
 from yolokit.types import Detections
 
-Source = Union[str, Path, NDArray[np.uint8], Image.Image]  # noqa: UP007 - evaluated on 3.10
+Source = str | Path | NDArray[np.uint8] | Image.Image
 
 _DEEP_MODES = ("I", "F")  # 16 and 32 bits a sample
 _BATCH = 8  # pictures a step: enough to fill two cores, little to wait for

@@ -196,7 +196,7 @@ def _cut(model: nn.Module, graph: fx.Graph, outputs: list[fx.Node]) -> fx.GraphM
 def check_input(trunk: nn.Module, name: str, image_hw: tuple[int, int]) -> None:
     """Raise ``ConfigError`` unless the trunk can see pictures of this (height, width)."""
     try:
-        on_meta(trunk)(torch.empty(1, 3, *image_hw, device="meta"))
+        on_meta(trunk).eval()(torch.empty(1, 3, *image_hw, device="meta"))
     except RuntimeError as error:
         raise ConfigError(
             f"backbone {name} cannot see {image_hw[0]}x{image_hw[1]} px. Raise data.image_size"
