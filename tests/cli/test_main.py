@@ -154,6 +154,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(
         (ModuleNotFoundError("No module named 'yolokit.x'", name="yolokit.x"), "This is a bug"),
         (ImportError("libGL.so.1: cannot open", name="cv2"), "apt-get install libgl1"),
         (ModuleNotFoundError("No module named 'timm'", name="timm"), "pip install timm"),
+        (ImportError("cannot import name 'x' from 'torch'", name="torch"), "`yolokit env` says"),
         (PermissionError(13, "Permission denied", "/x/y"), "error: /x/y: Permission denied"),
         (OSError(28, "No space left on device"), "error: No space left on device"),
         (MemoryError("8 GB"), "out of memory (8 GB)"),

@@ -133,7 +133,9 @@ def _explain_import(error: ImportError, reason: str) -> str:
             "(Debian, Ubuntu: apt-get install libgl1 libglib2.0-0), or use the build that needs "
             "none: pip install --force-reinstall --no-deps opencv-python-headless"
         )
-    return f"cannot import {package or 'a package'} ({reason}). Install it: pip install {package}"
+    if isinstance(error, ModuleNotFoundError) and package:
+        return f"the package {package} is missing ({reason}). Install it: pip install {package}"
+    return f"a package cannot be imported ({reason}). `yolokit env` says which are broken"
 
 
 if __name__ == "__main__":
