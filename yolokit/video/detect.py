@@ -121,6 +121,6 @@ def dataset_sources(split: SplitConfig) -> list[Source]:
     """
     dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # only its pictures are asked for
     return [
-        Source(str(path), Kind.IMAGE, path, int(image_id))
+        Source(str(path), Kind.IMAGE, path, image_id=int(image_id))
         for path, image_id in zip(dataset.image_paths, dataset.image_ids, strict=True)
     ]

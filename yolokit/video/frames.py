@@ -23,15 +23,17 @@ class Source:
     """One picture, video or stream, told apart by identity: a file may be asked for twice.
 
     Args:
-        name: as the user wrote it, or as a folder or glob led to it.
+        name: as the user wrote it, or as a folder or glob led to it; a URL without its password.
         kind: how it is read.
         path: the file; None for a camera or URL.
+        address: what to open for a camera or URL.
         image_id: its id in a COCO file, where it comes from a data set.
     """
 
     name: str
     kind: Kind
     path: Path | None = None
+    address: str | None = None
     image_id: int | None = None
 
 

@@ -94,6 +94,6 @@ def _rgb(image: MatLike) -> NDArray[np.uint8]:
 
 
 def _address(source: Source) -> str | int:
-    if source.path is not None:
-        return str(source.path)
-    return int(source.name) if source.name.isdecimal() else source.name
+    address = source.address if source.path is None else str(source.path)
+    assert address is not None
+    return int(address) if source.path is None and address.isdecimal() else address

@@ -19,6 +19,7 @@ VIDEO_SUFFIXES = {
     ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".mjpg", ".mjpeg", ".vob", ".asf",
 }  # fmt: skip
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a drive
+_LOGIN = re.compile(r"(?<=://)[^/?#]*@")  # user:password, which belongs in no file and no message
 
 
 def find_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> list[Source]:
@@ -52,11 +53,15 @@ def _expand(word: str) -> Iterator[Source]:
     elif path.exists():
         yield _file(path)
     elif word.isdecimal() or _URL.match(word):
-        yield Source(word, Kind.STREAM)
+        yield _stream(word)
     elif glob.has_magic(word):
         yield from _glob(word)
     else:
         raise SourceError(f"no source {word!r}. Give a file, folder, glob, camera number or URL")
+
+
+def _stream(address: str) -> Source:
+    return Source(_LOGIN.sub("", address), Kind.STREAM, address=address)
 
 
 def _listed(line: str) -> list[Source]:
@@ -69,7 +74,7 @@ def _listed(line: str) -> list[Source]:
 
 def _file(path: Path) -> Source:
     if path.is_char_device():  # /dev/video0
-        return Source(str(path), Kind.STREAM)
+        return _stream(str(path))
     kind = Kind.IMAGE if path.suffix.lower() in IMAGE_SUFFIXES else Kind.VIDEO
     return Source(str(path), kind, path)
 

@@ -49,6 +49,7 @@ class VideoFile:
             writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, even_wh)
             if not writer.isOpened():
                 self._release()
+                self._whole.unlink(missing_ok=True)
                 raise SourceError(
                     f"cannot write video {target}. Check the folder, and that OpenCV has FFmpeg "
                     "(yolokit env), or leave the video out with --no-save-video"

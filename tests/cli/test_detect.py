@@ -1,0 +1,258 @@
+"""``yolokit detect`` as a stranger types it, down to signals and full exit statuses."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from yolokit.cli.main import main
+
+Detect = Callable[..., int]
+
+
+@pytest.fixture
+def detect(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Detect:
+    """Runs in ``tmp_path``; every box of the untrained model is reported."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> int:
+        return main(
+            ["detect", str(tiny_model), *map(str, arguments), "--device", "cpu", "--conf", "0"]
+        )
+
+    return run
+
+
+def save_noise(path: Path, seed: int = 0, size: tuple[int, int] = (50, 40)) -> Path:
+    """A picture that the untrained model sees something in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def save_video(
+    path: Path, frames: int, *, fps: float = 12.5, size: tuple[int, int] = (64, 48)
+) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, size)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (8, size[1], size[0], 3), dtype=np.uint8)
+    for number in range(frames):
+        writer.write(images[number % len(images)])
+    writer.release()
+    return path
+
+
+def probe(path: Path) -> tuple[int, float]:
+    """Frames that decode, and frames a second."""
+    capture = cv2.VideoCapture(str(path))
+    count = 0
+    while capture.read()[0]:
+        count += 1
+    return count, capture.get(cv2.CAP_PROP_FPS)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_pictures_of_one_name(detect: Detect, tmp_path: Path) -> None:
+    save_noise(tmp_path / "a" / "x.png")
+    save_noise(tmp_path / "b" / "x.png", seed=1)
+    assert detect("a", "b/*.png", "--out", "out", "--save-json") == 0
+    assert files(tmp_path / "out") == ["b_x.png", "detections.json", "x.png"]
+    records = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert [(each["source"], each["frame"]) for each in records] == [("a/x.png", 0), ("b/x.png", 0)]
+    assert (records[0]["width"], records[0]["height"]) == (50, 40)
+    for found in records[0]["detections"]:
+        x1, y1, x2, y2 = found["box"]
+        assert 0 <= x1 < x2 <= 50 and 0 <= y1 < y2 <= 40
+        assert found["name"] == ["red", "white"][found["label"]]
+    assert records[0]["detections"]
+    with Image.open(tmp_path / "out" / "x.png") as drawn, Image.open(tmp_path / "a/x.png") as plain:
+        assert drawn.size == plain.size
+        assert drawn.tobytes() != plain.tobytes()
+
+
+def test_sources_are_never_overwritten(detect: Detect, tmp_path: Path) -> None:
+    source = save_noise(tmp_path / "x.png")
+    before = source.read_bytes()
+    assert detect("x.png", "--out", ".") == 0
+    assert source.read_bytes() == before
+    assert len(files(tmp_path)) == 2
+
+
+def test_frames_out_are_frames_in(detect: Detect, tmp_path: Path) -> None:
+    save_video(tmp_path / "film.avi", frames=30, fps=30000 / 1001)
+    assert detect("film.avi", "--save-json") == 0
+    out = tmp_path / "runs" / "detect"
+    assert files(out) == ["detections.json", "film.mp4"]
+    frames, fps = probe(out / "film.mp4")
+    assert (frames, fps) == (30, pytest.approx(29.97, abs=0.005))
+    records = json.loads((out / "detections.json").read_text())
+    assert [record["frame"] for record in records] == list(range(30))
+
+
+def test_no_video_wanted(detect: Detect, tmp_path: Path) -> None:
+    save_video(tmp_path / "film.avi", frames=3)
+    save_noise(tmp_path / "x.png")
+    assert detect("film.avi", "x.png", "--no-save-video", "--save-json", "--out", "out") == 0
+    assert files(tmp_path / "out") == ["detections.json", "x.png"]
+
+
+def test_paths_on_stdin(detect: Detect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_noise(tmp_path / "x.png")
+    monkeypatch.setattr("sys.stdin", io.StringIO("x.png\ngone.png\n"))
+    assert detect("-", "--out", "out") == 3
+    assert files(tmp_path / "out") == ["x.png"]
+
+
+def test_unreadable_input_is_skipped_and_told(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "in" / "a.png")
+    cut = save_noise(tmp_path / "in" / "b.png")
+    cut.write_bytes(cut.read_bytes()[:500])
+    (tmp_path / "in" / "c.mp4").write_bytes(b"nonsense")
+    assert detect("in", "--out", "out") == 3
+    captured = capsys.readouterr()
+    assert files(tmp_path / "out") == ["a.png"]
+    lines = [line for line in captured.err.splitlines() if line.startswith("skipped: ")]
+    assert ["b.png" in lines[0], "c.mp4" in lines[1], len(lines)] == [True, True, 2]
+    assert captured.out.startswith("1 frame, ")
+
+
+def test_nothing_readable_is_an_error(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.png").write_bytes(b"nonsense")
+    assert detect("x.png", "--out", "out", "--save-json") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "x.png" in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists() or files(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("word", ["gone.png", "*.png", "empty"])
+def test_a_source_that_is_not_there(
+    detect: Detect, tmp_path: Path, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert detect(word) == 1
+    error = capsys.readouterr().err
+    assert word in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["model"], ["model", "x.png", "--conf", "2"]])
+def test_wrong_usage(arguments: list[str]) -> None:
+    assert main(["detect", *arguments]) == 2
+
+
+def test_a_data_set_gives_coco_rows(detect: Detect, tmp_path: Path) -> None:
+    for split in ("valid", "test"):
+        save_noise(tmp_path / "data" / split / "x.png")
+        tree = {
+            "images": [{"id": 7, "file_name": "x.png", "width": 50, "height": 40}],
+            "annotations": [],
+            "categories": [{"id": 3, "name": "red"}],
+        }
+        (tmp_path / "data" / split / "_annotations.coco.json").write_text(json.dumps(tree))
+    assert detect("data", "--out", "out", "--save-json") == 0
+    assert files(tmp_path / "out") == [
+        "detections_test.json",
+        "detections_val.json",
+        "test/x.png",
+        "val/x.png",
+    ]
+    rows = json.loads((tmp_path / "out" / "detections_val.json").read_text())
+    assert {(row["image_id"], row["category_id"]) for row in rows} == {(7, 3), (7, 90)}
+    assert set(rows[0]) == {"image_id", "category_id", "bbox", "score"}
+
+
+def test_show_without_a_window_goes_on(
+    detect: Detect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("yolokit.video.view.windows_work", lambda: False)
+    save_noise(tmp_path / "x.png")
+    assert detect("x.png", "--show", "--out", "out") == 0
+    assert "no window can be opened here; watch at http://127.0.0.1:" in capsys.readouterr().err
+    assert files(tmp_path / "out") == ["x.png"]
+
+
+def start_long_run(model: Path, folder: Path, *, written_bytes: int) -> subprocess.Popen[str]:
+    """Detect in a video that takes long, and wait until so much of the result is on the disk."""
+    save_video(folder / "film.avi", frames=5000, size=(192, 144))
+    command = [sys.executable, "-m", "yolokit", "detect", str(model), "film.avi"]
+    process = subprocess.Popen(
+        [*command, "--out", "out", "--save-json", "--device", "cpu"],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    part = folder / "out" / "film.part.mkv"
+    deadline = time.monotonic() + 90
+    while not (part.exists() and part.stat().st_size >= written_bytes):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_files(
+    tiny_model: Path, tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    process = start_long_run(tiny_model, tmp_path, written_bytes=0)
+    time.sleep(0.5)  # some frames
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert files(tmp_path / "out") == ["detections.json", "film.mp4"]
+    records = json.loads((tmp_path / "out" / "detections.json").read_text())
+    frames, fps = probe(tmp_path / "out" / "film.mp4")
+    assert (frames, fps) == (len(records), 12.5)
+    assert 0 < frames < 5000
+    assert f"{frames} frames" in output
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_half_file_under_a_final_name(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    process = start_long_run(tiny_model, tmp_path, written_bytes=1)
+    process.kill()
+    process.communicate(timeout=60)
+    left = [name for name in files(tmp_path / "out") if not name.startswith(".")]
+    assert left == ["film.part.mkv"]
+    assert probe(tmp_path / "out" / "film.part.mkv")[0] > 0
+
+
+@pytest.mark.slow
+def test_a_real_video(real_root: Path, tiny_model: Path, tmp_path: Path) -> None:
+    film = real_root / "video" / "car-detection.mp4"
+    before = film.stat()
+    out = tmp_path / "out"
+    assert main(["detect", str(tiny_model), str(film), "--out", str(out), "--save-json"]) == 0
+    assert probe(out / "car-detection.mp4") == (377, 12.5)
+    records = json.loads((out / "detections.json").read_text())
+    assert [record["frame"] for record in records] == list(range(377))
+    assert records[-1]["pts_ms"] == 376 * 80
+    assert (records[0]["width"], records[0]["height"]) == (768, 432)
+    assert film.stat() == before

@@ -1,0 +1,210 @@
+"""The pipeline: every frame once, in order, however the threads run; every error once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from yolokit.errors import ImageError, SourceError
+from yolokit.types import Detections
+from yolokit.video.frames import Frame, Kind, Source
+from yolokit.video.pipeline import run_pipeline
+
+FILE = Source("film", Kind.VIDEO)
+EMPTY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+def frames(count: int, source: Source = FILE) -> Iterator[Frame]:
+    for index in range(count):
+        image = np.full((2, 2, 3), index % 256, np.uint8)
+        yield Frame(image, source, index, pts_ms=index * 40.0, fps=25.0)
+
+
+def brightness(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    """The picture's grey level as the label."""
+    return [
+        Detections(
+            np.zeros((1, 4), np.float32), np.ones(1, np.float32), image[0, 0, :1].astype(int)
+        )
+        for image in images
+    ]
+
+
+def nothing(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
+    return [EMPTY] * len(images)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+@pytest.mark.parametrize("slow", ["decode", "predict", "consume"])
+def test_every_frame_once_in_order_with_its_own_detections(batch_size: int, slow: str) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def nap(stage: str) -> None:
+        if stage == slow:
+            time.sleep(0.002)
+
+    def decoded() -> Iterator[Frame]:
+        for frame in frames(50):
+            nap("decode")
+            yield frame
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        nap("predict")
+        return brightness(images)
+
+    def consume(frame: Frame, detections: Detections) -> None:
+        nap("consume")
+        seen.append((frame.index, int(detections.labels[0])))
+
+    assert run_pipeline(decoded(), predict, consume, batch_size=batch_size) == 50
+    assert seen == [(index, index) for index in range(50)]
+
+
+def test_batches_are_full_but_the_last_and_streams_go_singly() -> None:
+    sizes: list[int] = []
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        sizes.append(len(images))
+        return nothing(images)
+
+    run_pipeline(frames(7), predict, lambda *_: None, batch_size=3)
+    assert sizes == [3, 3, 1]
+    sizes.clear()
+    camera = Source("0", Kind.STREAM)
+    run_pipeline(frames(3, camera), predict, lambda *_: None, batch_size=3)
+    assert sizes == [1, 1, 1]
+
+
+def test_no_frames() -> None:
+    assert run_pipeline(iter(()), nothing, lambda *_: None) == 0
+
+
+def test_stages_overlap() -> None:
+    """While a frame is consumed, a later one is predicted, and one later still is decoded."""
+    decoded_third, predicted_second = threading.Event(), threading.Event()
+    calls = {"predict": 0}
+
+    def decode() -> Iterator[Frame]:
+        for frame in frames(3):
+            if frame.index == 2:
+                decoded_third.set()
+            yield frame
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        calls["predict"] += 1
+        if calls["predict"] == 2:
+            predicted_second.set()
+        return nothing(images)
+
+    def consume(frame: Frame, _: Detections) -> None:
+        if frame.index == 0:  # a pipeline without overlap never gets past this
+            assert predicted_second.wait(10) and decoded_third.wait(10)
+
+    assert run_pipeline(decode(), predict, consume) == 3
+
+
+def test_queues_are_bounded() -> None:
+    ahead = 0
+    consumed = 0
+
+    def decode() -> Iterator[Frame]:
+        nonlocal ahead
+        for frame in frames(60):
+            ahead = max(ahead, frame.index - consumed)
+            yield frame
+
+    def consume(frame: Frame, _: Detections) -> None:
+        nonlocal consumed
+        time.sleep(0.003)
+        consumed = frame.index
+
+    run_pipeline(decode(), nothing, consume)
+    assert 2 < ahead < 15
+
+
+def test_error_while_decoding_comes_after_what_was_decoded() -> None:
+    seen: list[int] = []
+
+    def decode() -> Iterator[Frame]:
+        yield from frames(5)
+        raise RuntimeError("bad sector")
+
+    with pytest.raises(SourceError, match="reading failed: RuntimeError: bad sector"):
+        run_pipeline(decode(), nothing, lambda frame, _: seen.append(frame.index))
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def test_error_while_consuming_ends_an_endless_source() -> None:
+    def consume(frame: Frame, _: Detections) -> None:
+        if frame.index == 3:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(SourceError, match=r"writing failed: OSError: .*No space left"):
+        run_pipeline(frames(10**9), nothing, consume)
+
+
+def test_own_errors_and_those_of_prediction_pass_unchanged() -> None:
+    def refuse(_frame: Frame, _: Detections) -> None:
+        raise ImageError("as it is")
+
+    with pytest.raises(ImageError, match=r"^as it is$"):
+        run_pipeline(frames(10**9), nothing, refuse)
+
+    def fail(_images: list[NDArray[np.uint8]]) -> list[Detections]:
+        raise MemoryError("GPU")
+
+    with pytest.raises(MemoryError, match="GPU"):
+        run_pipeline(frames(10**9), fail, lambda *_: None)
+
+
+def test_too_few_predictions_are_an_error() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        run_pipeline(frames(10**9), lambda _: [], lambda *_: None)
+
+
+def test_stop_keeps_a_gapless_beginning() -> None:
+    stop = threading.Event()
+    seen: list[int] = []
+
+    def consume(frame: Frame, _: Detections) -> None:
+        seen.append(frame.index)
+        if frame.index == 20:
+            stop.set()
+
+    count = run_pipeline(frames(10**9), nothing, consume, batch_size=4, stop=stop)
+    assert seen == list(range(count))
+    assert count > 20
+
+
+def test_observer_runs_in_the_callers_thread_and_can_end_the_run() -> None:
+    threads = set()
+
+    def observe(frame: Frame, _: Detections) -> bool:
+        threads.add(threading.current_thread())
+        return frame.index < 5
+
+    seen: list[int] = []
+    run_pipeline(frames(10**9), nothing, lambda frame, _: seen.append(frame.index), observe=observe)
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert threads == {threading.current_thread()}
+
+
+def test_a_source_that_hangs_does_not_hold_a_stopped_run() -> None:
+    stop, forever = threading.Event(), threading.Event()
+
+    def decode() -> Iterator[Frame]:
+        yield from frames(1)
+        forever.wait()
+
+    def consume(_frame: Frame, _: Detections) -> None:
+        stop.set()
+
+    try:
+        assert run_pipeline(decode(), nothing, consume, stop=stop) == 1
+    finally:
+        forever.set()

@@ -1,0 +1,97 @@
+"""Video files: whole under their name, or recoverable."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from yolokit.errors import SourceError
+from yolokit.video.video_file import VideoFile
+
+
+@pytest.mark.parametrize("fps", [12.5, 30000 / 1001, 25.0, 7.3])
+def test_frames_and_rate_are_kept(tmp_path: Path, fps: float, counters: SimpleNamespace) -> None:
+    video = VideoFile(tmp_path / "deep" / "out.mp4", size_wh=(64, 48), fps=fps)
+    for number in range(30):
+        video.write(counters.image(number))
+    assert not video.path.exists()
+    video.close()
+    frames, read_fps = counters.read_video(video.path)
+    assert [counters.read(frame) for frame in frames] == list(range(30))
+    assert read_fps == pytest.approx(fps, abs=1e-2)
+    assert [path.name for path in video.path.parent.iterdir()] == ["out.mp4"]
+
+
+def test_odd_size_and_colour(tmp_path: Path, counters: SimpleNamespace) -> None:
+    image = np.zeros((31, 33, 3), np.uint8)
+    image[..., 0] = 200  # red
+    image[:, -1] = (0, 0, 200)  # the last column must not be cut off
+    video = VideoFile(tmp_path / "odd.mp4", size_wh=(33, 31), fps=5)
+    video.write(image)
+    video.close()
+    ((frame,), _) = counters.read_video(video.path)
+    assert frame.shape == (32, 34, 3)
+    assert frame[10, 10, 2] > 150 > frame[10, 10, 0]
+    assert frame[10, -1, 0] > 100
+
+
+def test_frames_of_another_size_are_scaled(tmp_path: Path, counters: SimpleNamespace) -> None:
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    video.write(counters.image(7))
+    video.write(counters.image(8, height=96, width=128))
+    video.close()
+    frames, _ = counters.read_video(video.path)
+    assert [counters.read(frame) for frame in frames] == [7, 8]
+
+
+def test_abort_leaves_only_the_rescue(tmp_path: Path, counters: SimpleNamespace) -> None:
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    for number in range(10):
+        video.write(counters.image(number))
+    video.abort()
+    assert list(tmp_path.iterdir()) == [video.rescue]
+    assert len(counters.read_video(video.rescue)[0]) == 10
+
+
+def test_a_killed_process_leaves_a_video_that_plays(
+    tmp_path: Path, counters: SimpleNamespace
+) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from yolokit.video.video_file import VideoFile
+rng = np.random.default_rng(0)
+video = VideoFile(Path(sys.argv[1]), size_wh=(320, 240), fps=25)
+for _ in range(250):
+    video.write(rng.integers(0, 255, (240, 320, 3), dtype=np.uint8))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    path = tmp_path / "out.mp4"
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], timeout=120)
+    assert killed.returncode == -9
+    assert not path.exists()
+    frames, _ = counters.read_video(tmp_path / "out.part.mkv")
+    assert len(frames) > 100
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "out.part.mkv").mkdir()  # in the way of the rescue file
+    with pytest.raises(SourceError, match="cannot write video"):
+        VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.part.mkv"]
+
+
+def test_lost_frames_are_noticed(tmp_path: Path, counters: SimpleNamespace) -> None:
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    video.write(counters.image(1))
+    video.frames += 1  # as when the encoder dropped one silently
+    with pytest.raises(SourceError, match="1 of 2 frames"):
+        video.close()
+    assert not video.path.exists()
+    assert video.rescue.exists()
