@@ -66,7 +66,7 @@ def test_a_run_leaves_all_its_files_and_the_same_number_everywhere(
     best = max(float(row["AP"]) for row in rows)
     _, card = load_model(run / "model.safetensors")
     assert card.metrics["AP"] == best
-    assert yolokit.evaluate(run, data=shapes, split="val", device="cpu").AP == best
+    assert best == yolokit.evaluate(run, data=shapes, split="val", device="cpu").AP
 
 
 def test_config_of_a_run_says_what_auto_became(shapes: Path, tmp_path: Path) -> None:
@@ -109,9 +109,7 @@ def test_data_without_a_train_split_is_refused(shapes: Path, tmp_path: Path) -> 
         yolokit.train(config(), run=tmp_path / "run")
 
 
-def test_without_a_validation_split_the_latest_model_is_kept(
-    shapes: Path, tmp_path: Path
-) -> None:
+def test_without_a_validation_split_the_latest_model_is_kept(shapes: Path, tmp_path: Path) -> None:
     images, annotations = shapes / "images/train", shapes / "annotations/instances_train.json"
     data = tmp_path / "data.yaml"
     data.write_text(f"train: {{images: {images}, annotations: {annotations}}}")
@@ -186,9 +184,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better(
 def test_frozen_backbone_does_not_move_until_it_is_thawed(shapes: Path, tmp_path: Path) -> None:
     def trained(**backbone: object) -> dict[str, np.ndarray]:
         part = {"name": "mobilenet_v2", "weights": "none", **backbone}
-        tree = config(
-            model={**TINY["model"], "backbone": part}, train={"epochs": 2, "ema": False}
-        )
+        tree = config(model={**TINY["model"], "backbone": part}, train={"epochs": 2, "ema": False})
         run = yolokit.train(tree, data=shapes, run=tmp_path / str(len(list(tmp_path.iterdir()))))
         state = torch.load(run / "last.ckpt", weights_only=True)["state_dict"]
         return {name: value.numpy() for name, value in state.items() if "backbone" in name}

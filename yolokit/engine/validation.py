@@ -48,6 +48,7 @@ class Validator:
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
         device = next(detector.parameters()).device
+        _share_statistics(detector)
         was_training = detector.training
         detector.eval()
         try:
@@ -80,6 +81,13 @@ def _place() -> tuple[int, int]:
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
+
+
+def _share_statistics(detector: Detector) -> None:
+    """Give every rank the first one's batch-norm statistics: each has seen its own pictures."""
+    if _place()[1] > 1:
+        for buffer in detector.buffers():
+            dist.broadcast(buffer, src=0)
 
 
 def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

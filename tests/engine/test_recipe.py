@@ -1,0 +1,46 @@
+"""What ``auto`` becomes."""
+
+import math
+
+import pytest
+
+from yolokit.config import Config, validate_config
+from yolokit.engine.recipe import resolve
+from yolokit.errors import ConfigError
+
+
+def config(**train: object) -> Config:
+    return validate_config({"train": train}, "test")
+
+
+def test_small_sets_make_small_batches() -> None:
+    assert resolve(config(), train_images=6, val_images=2).train.batch_size == 6
+    assert resolve(config(), train_images=1000, val_images=2).train.batch_size == 16
+    shared = resolve(config(), train_images=7, val_images=2, world_size=2)
+    assert shared.train.batch_size == 6
+
+
+def test_rate_follows_the_root_of_the_batch() -> None:
+    chosen = resolve(config(batch_size=4, accumulate=2), train_images=100, val_images=0)
+    assert chosen.train.lr == pytest.approx(1e-3 * math.sqrt(8 / 16))
+
+
+def test_what_is_given_is_kept() -> None:
+    given = config(batch_size=3, lr=0.5, validate_every=7)
+    assert resolve(given, train_images=100, val_images=100) == given
+
+
+def test_validation_takes_about_a_tenth_of_the_time_and_comes_often_enough() -> None:
+    budget = config(time_budget=60)
+    assert resolve(budget, train_images=100, val_images=10).train.validate_every == 1
+    assert resolve(budget, train_images=100, val_images=100).train.validate_every == 4
+    short = resolve(config(epochs=10), train_images=100, val_images=1000)
+    assert short.train.validate_every == 1
+
+
+@pytest.mark.parametrize(("batch_size", "world_size"), [(101, 1), (5, 2)])
+def test_impossible_batches_name_the_key(batch_size: int, world_size: int) -> None:
+    with pytest.raises(ConfigError, match=r"train\.batch_size"):
+        resolve(
+            config(batch_size=batch_size), train_images=100, val_images=0, world_size=world_size
+        )
