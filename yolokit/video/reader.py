@@ -16,6 +16,10 @@ from yolokit.video.frames import Frame, Kind, Skipped, Source
 
 DEFAULT_FPS = 25.0  # frames a second, where a camera or file does not say
 _FPS_RANGE = (0.1, 1000.0)  # outside it a container states a clock rate, not a frame rate
+_UNOPENED = {
+    Kind.VIDEO: "cannot be opened. Is it a video, and complete?",
+    Kind.STREAM: "cannot be opened. Is the camera connected and free, or the address right?",
+}
 
 
 class FrameReader:
@@ -56,7 +60,7 @@ class FrameReader:
         capture = cv2.VideoCapture(_address(source))
         try:
             if not capture.isOpened():
-                self.skipped.append(Skipped(source.name, "cannot be opened"))
+                self.skipped.append(Skipped(source.name, _UNOPENED[source.kind]))
                 return
             count = 0
             for frame in _decode(capture, source):
