@@ -135,7 +135,7 @@ def _deepest_covering(
 def _shrink(width: int, stride: int, grid_size: int, image_hw: tuple[int, int]) -> nn.Sequential:
     sides = [math.ceil(side / stride) for side in image_hw]
     stages = []
-    while any(halve := [math.ceil(side / 2) >= grid_size for side in sides]):
+    while any(halve := [side > grid_size <= math.ceil(side / 2) for side in sides]):
         step = (1 + halve[0], 1 + halve[1])
         stages.append(_conv(width, width, kernel=3, stride=step))
         sides = [math.ceil(side / s) for side, s in zip(sides, step, strict=True)]

@@ -1,0 +1,239 @@
+"""Every way in gives the same detections, and every way out the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import yolokit
+from yolokit.config import ModelConfig, PredictConfig
+from yolokit.data.images import read_image
+from yolokit.data.prepare import prepare_image
+from yolokit.errors import ImageError, WeightsError, YolokitError
+from yolokit.inference.postprocess import select_detections
+from yolokit.inference.predictor import Predictor
+from yolokit.models.build import build_detector
+from yolokit.models.model_file import ModelCard, save_model
+from yolokit.types import Detections
+
+HW = (64, 96)
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    tree = {"grid_size": 3, "head_channels": 16}
+    config = ModelConfig.model_validate(
+        {**tree, "backbone": {"name": "resnet18", "weights": "none"}}
+    )
+    detector = build_detector(config, num_classes=2, image_hw=HW)
+    last = detector.get_submodule("head").predict[-1]  # type: ignore[union-attr, index]
+    torch.nn.init.normal_(last.weight, std=2.0)  # type: ignore[union-attr, arg-type]
+    card = ModelCard(
+        model=config,
+        predict=PredictConfig(iou_threshold=0.5, max_detections=15),
+        class_names=["cat", "dog"],
+        category_ids=[17, 3],
+        image_hw=HW,
+        mean=detector.backbone.mean,
+        std=detector.backbone.std,
+    )
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_model(path, detector, card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def predictor(model_file: Path) -> Predictor:
+    return Predictor.load(model_file, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def images() -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(0)
+    return [
+        rng.integers(0, 256, (*hw, 3), dtype=np.uint8) for hw in [(61, 47), HW, (130, 333), (1, 9)]
+    ]
+
+
+def _assert_same(got: Detections, expected: Detections) -> None:
+    assert len(got) == len(expected)
+    np.testing.assert_array_equal(got.labels, expected.labels)
+    np.testing.assert_allclose(got.scores, expected.scores, atol=1e-5)
+    np.testing.assert_allclose(got.boxes, expected.boxes, atol=1e-2)
+
+
+def test_a_batch_equals_its_pictures_alone(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    together = predictor.predict_images(images, conf=0.05)
+    assert sum(map(len, together)) > 0
+    for image, expected in zip(images, together, strict=True):
+        _assert_same(predictor.predict_images([image], conf=0.05)[0], expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_batch_size_changes_nothing(
+    predictor: Predictor, images: list[NDArray[np.uint8]], batch_size: int
+) -> None:
+    results = predictor.predict(images, conf=0.05, batch_size=batch_size)
+    for result, expected in zip(results, predictor.predict_images(images, conf=0.05), strict=True):
+        _assert_same(result.detections, expected)
+
+
+def test_the_same_walk_as_evaluation(predictor: Predictor, images: list[NDArray[np.uint8]]) -> None:
+    """Contiguous CHW bytes, as a data loader hands them over: bit for bit the same."""
+    prepared = [prepare_image(image, HW) for image in images]
+    batch = torch.stack([torch.from_numpy(p).permute(2, 0, 1).contiguous() for p, _ in prepared])
+    with torch.inference_mode():
+        decoded = predictor.detector.decode(predictor.detector(batch))
+    expected = select_detections(
+        decoded,
+        [letterbox for _, letterbox in prepared],
+        score_threshold=0.001,
+        iou_threshold=0.5,
+        max_detections=15,
+    )
+    for got, want in zip(predictor.predict_images(images, conf=0.001), expected, strict=True):
+        np.testing.assert_array_equal(got.boxes, want.boxes)
+        np.testing.assert_array_equal(got.scores, want.scores)
+
+
+def test_path_array_and_pil_image_agree(
+    predictor: Predictor, images: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(images[0]).save(path)
+    results = predictor.predict([path, str(path), images[0], Image.open(path)], conf=0.05)
+    assert [result.source for result in results] == [str(path), str(path), None, None]
+    for result in results:
+        np.testing.assert_array_equal(result.image, images[0])
+        _assert_same(result.detections, results[0].detections)
+
+
+def test_one_source_needs_no_list(predictor: Predictor, images: list[NDArray[np.uint8]]) -> None:
+    (result,) = predictor.predict(images[1])
+    assert result.image.shape == (*HW, 3)
+    assert predictor.predict([]) == [] and predictor.predict_images([]) == []
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I", "I;16"])
+def test_pil_modes_become_the_pixels_that_files_have(
+    predictor: Predictor, mode: str, tmp_path: Path
+) -> None:
+    ramp = np.linspace(0, 255, 30 * 20).reshape(30, 20)
+    if mode.startswith("I"):
+        image = Image.fromarray((ramp * 257).astype(np.uint16)).convert(mode)
+    else:
+        image = Image.fromarray(ramp.astype(np.uint8)).convert("RGB").convert(mode)
+    path = tmp_path / ("picture.png" if mode == "P" else "picture.tiff")
+    image.save(path)
+    (result,) = predictor.predict(image)
+    np.testing.assert_array_equal(result.image, read_image(path))
+
+
+def test_pil_images_are_turned_upright(predictor: Predictor, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees
+    path = tmp_path / "turned.jpg"
+    Image.new("RGB", (40, 20), (200, 10, 10)).save(path, exif=exif)
+    (result,) = predictor.predict(Image.open(path))
+    assert result.image.shape == (40, 20, 3)
+    np.testing.assert_array_equal(result.image, read_image(path))
+
+
+def test_thresholds_default_to_the_models(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    (plain,) = predictor.predict_images(images[:1], conf=0)
+    (explicit,) = predictor.predict_images(images[:1], conf=0, iou=0.5, max_detections=15)
+    (loose,) = predictor.predict_images(images[:1], conf=0, iou=1, max_detections=36)
+    _assert_same(plain, explicit)
+    assert len(plain) < len(loose)
+    threshold = float(np.sort(loose.scores)[len(loose) // 2])
+    (cut,) = predictor.predict_images(images[:1], conf=threshold, iou=1, max_detections=36)
+    assert len(cut) == (loose.scores > threshold).sum()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.zeros((5, 5), np.uint8),
+        np.zeros((5, 5, 4), np.uint8),
+        np.zeros((5, 5, 3), np.float32),
+        np.zeros((0, 5, 3), np.uint8),
+        7,
+    ],
+)
+def test_other_inputs_are_refused(predictor: Predictor, source: object) -> None:
+    with pytest.raises(ValueError, match=r"expected a path, a PIL image or a uint8 RGB array"):
+        predictor.predict([source])  # type: ignore[list-item]
+
+
+def test_unreadable_pictures_are_named(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"nowhere\.jpg"):
+        predictor.predict(tmp_path / "nowhere.jpg")
+
+
+def test_what_a_result_says(predictor: Predictor, images: list[NDArray[np.uint8]]) -> None:
+    (result,) = predictor.predict(images[2], conf=0.01)
+    assert len(result) == len(result.boxes) > 0
+    assert result.names == [["cat", "dog"][label] for label in result.labels]
+    assert (np.diff(result.scores) <= 0).all()
+    record = result.to_dict()
+    assert (record["source"], record["width"], record["height"]) == (None, 333, 130)
+    first = record["detections"][0]
+    assert first == {
+        "box": result.boxes[0].tolist(),
+        "score": float(result.scores[0]),
+        "label": int(result.labels[0]),
+        "name": result.names[0],
+    }
+    row = result.to_coco(image_id=42)[0]
+    x1, y1, x2, y2 = result.boxes[0].tolist()
+    assert row["bbox"] == [x1, y1, x2 - x1, y2 - y1]
+    assert row["image_id"] == 42 and row["score"] == first["score"]
+    assert row["category_id"] == [17, 3][first["label"]]
+
+
+def test_drawing_leaves_the_picture_alone(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    (result,) = predictor.predict(images[2], conf=0.01)
+    before = result.image.copy()
+    drawn = result.draw()
+    assert drawn.size == (333, 130) and drawn.mode == "RGB"
+    assert not np.array_equal(np.asarray(drawn), before)
+    np.testing.assert_array_equal(result.image, before)
+
+
+def test_supervision_is_optional(
+    predictor: Predictor, images: list[NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (result,) = predictor.predict(images[0])
+    monkeypatch.setitem(__import__("sys").modules, "supervision", None)
+    with pytest.raises(YolokitError, match="pip install supervision"):
+        result.to_supervision()
+
+
+def test_supervision_gets_the_same_boxes(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    pytest.importorskip("supervision")
+    (result,) = predictor.predict(images[0], conf=0.01)
+    converted = result.to_supervision()
+    np.testing.assert_array_equal(converted.xyxy, result.boxes)
+    assert list(converted.data["class_name"]) == result.names
+
+
+def test_load_from_the_package(model_file: Path, tmp_path: Path) -> None:
+    model = yolokit.load(model_file.parent, device="cpu")
+    assert model.class_names == ["cat", "dog"] and model.category_ids == [17, 3]
+    assert model.image_hw == HW and model.device == torch.device("cpu")
+    with pytest.raises(WeightsError, match="no model file"):
+        yolokit.load(tmp_path / "none.safetensors")
