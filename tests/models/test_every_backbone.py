@@ -15,6 +15,8 @@ from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 from yolokit.ops.letterbox import fit_letterbox
 
+pytestmark = pytest.mark.slow
+
 IMAGE_HW = (96, 120)  # no multiple of 32, nor square
 
 # Channels by stride, from each architecture's paper or torchvision's source. alexnet's stride 4
