@@ -133,13 +133,20 @@ class TrainConfig(_Section):
     validate_every: int | Literal["auto"] = "auto"
     checkpoint_seconds: float = Field(default=60.0, ge=0)
     seed: int = Field(default=0, ge=0)
-    workers: int = Field(default=2, ge=0)
+    workers: int | Literal["auto"] = "auto"
     tensorboard: bool = False
 
     @field_validator("time_budget", mode="before")
     @classmethod
     def _duration(cls, value: Any) -> float | None:
         return None if value is None else parse_duration(value)
+
+    @field_validator("workers")
+    @classmethod
+    def _workers(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("must be 0 (load in the training process), a number, or auto")
+        return value
 
     @field_validator("precision", mode="before")
     @classmethod

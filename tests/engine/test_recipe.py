@@ -26,7 +26,7 @@ def test_rate_follows_the_root_of_the_batch() -> None:
 
 
 def test_what_is_given_is_kept() -> None:
-    given = config(batch_size=3, lr=0.5, validate_every=7)
+    given = config(batch_size=3, lr=0.5, validate_every=7, workers=3)
     assert resolve(given, train_images=100, val_images=100) == given
 
 
@@ -36,6 +36,13 @@ def test_validation_takes_about_a_tenth_of_the_time_and_comes_often_enough() -> 
     assert resolve(budget, train_images=100, val_images=100).train.validate_every == 4
     short = resolve(config(epochs=10), train_images=100, val_images=1000)
     assert short.train.validate_every == 1
+
+
+def test_loading_has_processes_of_its_own_beside_an_accelerator_only() -> None:
+    assert resolve(config(), train_images=100, val_images=0).train.workers == 0
+    on_gpu = resolve(config(), train_images=100, val_images=0, accelerator="cuda")
+    assert isinstance(on_gpu.train.workers, int)
+    assert 1 <= on_gpu.train.workers <= 8
 
 
 @pytest.mark.parametrize(("batch_size", "world_size"), [(101, 1), (5, 2)])

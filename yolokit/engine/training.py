@@ -58,6 +58,7 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         config,
         train_images=len(train_set),
         val_images=len(val_set) if val_set else 0,
+        accelerator=placement.accelerator,
         world_size=placement.world_size,
     )
     if not resume:
@@ -134,7 +135,7 @@ def _module(config: Config, detector: Detector, progress: Progress) -> Detection
 
 def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
     train, augment = config.train, config.augment
-    assert isinstance(train.batch_size, int)
+    assert isinstance(train.batch_size, int) and isinstance(train.workers, int)
     per_epoch = len(train_set) // train.batch_size
 
     def mosaic(epoch: int) -> bool:
@@ -159,7 +160,7 @@ def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -
 def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
     if val_set is None or not len(val_set):
         return None
-    assert config.data.val is not None
+    assert config.data.val is not None and isinstance(config.train.workers, int)
     return Validator(
         dataset=DetectionDataset(val_set, config.data.image_hw, cache=config.data.cache),
         truth=load_truth(config.data.val.annotations),

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import torch
 import torch.distributed as dist
-from torch.utils.data import DataLoader
 
 from yolokit.config import PredictConfig
-from yolokit.data.loading import DetectionDataset, collate, worker_init
-from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
-from yolokit.evaluation.evaluate import detect_rows
+from yolokit.data.loading import DetectionDataset
+from yolokit.evaluation.coco_map import CocoMetrics
+from yolokit.evaluation.evaluate import Row, evaluate_detector
 from yolokit.models.detector import Detector
-from yolokit.types import Batch
 
 
 class Validator:
     """Scores a detector on a split; every rank takes its share of the batches.
-
-    The batches are those of a single process, dealt out whole, so that the number does not
-    depend on how many processes there are.
 
     Args:
         dataset: prepared without augmentation.
@@ -47,37 +40,24 @@ class Validator:
 
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
-        device = next(detector.parameters()).device
         _share_statistics(detector)
-        was_training = detector.training
-        detector.eval()
-        try:
-            rows = [row for batch in self._batches() for row in self._rows(detector, batch, device)]
-        finally:
-            detector.train(was_training)
-        return evaluate_rows(self.truth, _gathered(rows))
-
-    def _batches(self) -> Iterator[Batch]:
-        count, size = len(self.dataset), self.batch_size
-        chunks = [
-            [(0, index) for index in range(first, min(first + size, count))]
-            for first in range(0, count, size)
-        ]
-        rank, world_size = _place()
-        loader: Any = DataLoader(
+        metrics, _ = evaluate_detector(
+            detector,
             self.dataset,
-            batch_sampler=chunks[rank::world_size],
-            collate_fn=collate,
-            num_workers=self.workers,
-            worker_init_fn=worker_init,
+            self.truth,
+            self.category_ids,
+            predict=self.predict,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            device=next(detector.parameters()).device,
+            shard=_place(),
+            gather=_gathered,
         )
-        yield from loader
-
-    def _rows(self, detector: Detector, batch: Batch, device: torch.device) -> list[dict[str, Any]]:
-        return detect_rows(detector, batch, self.category_ids, predict=self.predict, device=device)
+        return metrics
 
 
 def _place() -> tuple[int, int]:
+    """This rank, and how many there are."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
@@ -90,10 +70,10 @@ def _share_statistics(detector: Detector) -> None:
             dist.broadcast(buffer, src=0)
 
 
-def _gathered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    world_size = _place()[1]
-    if world_size == 1:
+def _gathered(rows: list[Row]) -> list[Row]:
+    ranks = _place()[1]
+    if ranks == 1:
         return rows
-    parts: list[list[dict[str, Any]]] = [[] for _ in range(world_size)]
+    parts: list[list[Row]] = [[] for _ in range(ranks)]
     dist.all_gather_object(parts, rows)
     return [row for part in parts for row in part]

@@ -21,6 +21,7 @@ from yolokit.types import Batch
 if TYPE_CHECKING:
     from yolokit.models.detector import Detector
 
+Row = dict[str, Any]  # of a COCO results file
 Progress = Callable[[Iterable[Batch]], Iterable[Batch]]
 
 
@@ -36,7 +37,7 @@ def evaluate_split(
     workers: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
-) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+) -> tuple[CocoMetrics, list[Row]]:
     """Score a trained detector on a split: check it, align its categories, detect, count.
 
     Args:
@@ -81,7 +82,9 @@ def evaluate_detector(
     workers: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
-) -> tuple[CocoMetrics, list[dict[str, Any]]]:
+    shard: tuple[int, int] = (0, 1),
+    gather: Callable[[list[Row]], list[Row]] = list,
+) -> tuple[CocoMetrics, list[Row]]:
     """Detect on every picture of a data set and score the result against its COCO file.
 
     Args:
@@ -94,6 +97,9 @@ def evaluate_detector(
         workers: loading processes, 0 loads in this one.
         device: where the detector is.
         progress: wraps the batches, e.g. a progress bar.
+        shard: (rank, ranks): this process takes every ranks-th batch. Batches are dealt out
+            whole, so that the number does not depend on how many processes there are.
+        gather: from this process's rows to those of all of them.
 
     Returns:
         The metrics, and the COCO rows they were counted from.
@@ -101,10 +107,12 @@ def evaluate_detector(
     Raises:
         DataError: see ``evaluate_rows``.
     """
+    rank, ranks = shard
+    keys = range(len(dataset))
+    chunks = [list(keys[first : first + batch_size]) for first in keys[::batch_size]]
     batches: DataLoader[Any] = DataLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=[(0, index) for index in range(len(dataset))],
+        batch_sampler=chunks[rank::ranks],
         collate_fn=collate,
         num_workers=workers,
         worker_init_fn=worker_init,
@@ -112,11 +120,12 @@ def evaluate_detector(
     was_training = detector.training
     detector.eval()
     try:
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         for batch in progress(batches) if progress else batches:
             rows += detect_rows(detector, batch, category_ids, predict=predict, device=device)
     finally:
         detector.train(was_training)
+    rows = gather(rows)
     return evaluate_rows(truth, rows), rows
 
 
@@ -127,7 +136,7 @@ def detect_rows(
     *,
     predict: PredictConfig,
     device: torch.device | str,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """COCO rows of one batch, in full precision whatever autocast is around.
 
     Args:
@@ -147,7 +156,7 @@ def detect_rows(
         iou_threshold=predict.iou_threshold,
         max_detections=predict.max_detections,
     )
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for detections, image_id in zip(found, batch.image_ids, strict=True):
         rows += to_rows(detections, image_id, category_ids)
     return rows
