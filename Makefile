@@ -40,7 +40,7 @@ demo/.trained: demo/.shapes configs/quickstart.yaml
 
 demo/.shapes: | .venv/.installed
 	@rm -rf demo/shapes
-	$(YOLOKIT) data shapes demo/shapes
+	$(YOLOKIT) data shapes demo/shapes --images 240,40,60
 	@touch $@
 
 test: .venv/.installed-dev
