@@ -16,6 +16,7 @@ FLOORS = {
     "types": 0,
     "errors": 0,
     "config": 0,
+    "config_file": 0,
     "files": 0,
     "_version": 0,
     "ops": 0,
@@ -42,8 +43,8 @@ THIRD_PARTIES = {
     "timm": {"models"},
     "supervision": {"inference"},
     "torchvision": {"models", "ops"},
-    "pydantic": {"config.py", "models", "data", "engine"},
-    "yaml": {"config.py", "data", "engine"},
+    "pydantic": {"config.py", "config_file.py", "models", "data", "engine"},
+    "yaml": {"config_file.py", "data", "engine"},
 }
 LONGEST_FILE = 320  # lines; a longer file is usually two rooms
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from yolokit.config import Config, dump_config, find_config, load_config, parse_duration
+from yolokit.config import Config, parse_duration
+from yolokit.config_file import dump_config, find_config, load_config
 from yolokit.errors import ConfigError
 
 SHIPPED = ["quickstart", "reference", "yolov1_mobilenet_v2", "yolov1_resnet18", "yolov1_vgg16"]
@@ -190,7 +191,7 @@ def test_the_wheel_carries_the_configs_and_every_package(repository: Path, tmp_p
     assert {f"yolokit/configs/{name}.yaml" for name in SHIPPED} | {"yolokit/py.typed"} <= names
 
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    script = "from yolokit.config import find_config; print(find_config('yolov1_mobilenet_v2'))"
+    script = "from yolokit.config_file import find_config; print(find_config('yolov1_mobilenet_v2'))"
     found = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path / "site",  # first on the path: the unpacked wheel, not the checkout

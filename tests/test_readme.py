@@ -11,7 +11,7 @@ import click
 import pytest
 
 from yolokit.cli.main import cli
-from yolokit.config import load_config
+from yolokit.config_file import load_config
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)

@@ -1,22 +1,17 @@
-"""The configuration of a run: pydantic models, a strict YAML loader, overrides.
+"""The configuration of a run, as pydantic models; ``config_file`` reads and writes it.
 
-Every key is documented in ``configs/reference.yaml``. An unknown key is an error that names the
-nearest known one. Read only by the builders, the engine and the command line.
+Every key is documented in ``configs/reference.yaml``. Read only by the builders, the engine and
+the command line.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from yolokit.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class _Section(BaseModel):
@@ -42,24 +37,39 @@ class BackboneConfig(_Section):
 
 
 class ModelConfig(_Section):
-    """The detector: backbone, head and the grid it predicts on."""
+    """The detector: backbone, head and the grids it predicts on."""
 
-    head: Literal["yolov1"] = "yolov1"
+    head: Literal["yolov1", "yolo"] = "yolov1"
     backbone: BackboneConfig = BackboneConfig()
+    # yolov1
     grid_size: int = Field(default=7, ge=1, le=64)
     boxes_per_cell: int = Field(default=2, ge=1, le=16)
     head_variant: Literal["conv", "fc"] = "conv"
     head_channels: int = Field(default=512, ge=8)
     head_dropout: float = Field(default=0.0, ge=0, lt=1)
+    # yolo
+    strides: tuple[int, ...] = Field(default=(8, 16, 32), min_length=1)
+    width: int = Field(default=96, ge=8)
+    tower_depth: int = Field(default=2, ge=0, le=8)
+    separable: bool = True
+    bins: int = Field(default=16, ge=2, le=64)
 
 
 class LossConfig(_Section):
-    """Weights of the loss terms (YOLOv1, section 2.2)."""
+    """Weights of the loss terms and, for ``yolo``, how cells are assigned."""
 
+    # yolov1 (section 2.2 of the paper)
     coord: float = Field(default=5.0, ge=0)
     noobj: float = Field(default=0.5, ge=0)
     obj: float = Field(default=1.0, ge=0)
     classes: float = Field(default=1.0, ge=0)
+    # yolo
+    box: float = Field(default=7.5, ge=0)
+    score: float = Field(default=0.5, ge=0)
+    dfl: float = Field(default=1.5, ge=0)
+    candidates: int = Field(default=10, ge=1)
+    alpha: float = Field(default=0.5, ge=0)
+    beta: float = Field(default=6.0, ge=0)
 
 
 class SplitConfig(_Section):
@@ -193,121 +203,3 @@ def parse_duration(value: str | int | float) -> float:
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"a duration must be above zero, got {value!r}")
     return seconds
-
-
-def find_config(name: str) -> Path:
-    """The path of a config: a file, or the bare name of one that yolokit ships.
-
-    Raises:
-        ConfigError: neither exists; the message lists the shipped names.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    package = Path(__file__).parent
-    folders = [package / "configs", package.parent / "configs"]  # wheel, source checkout
-    for folder in folders:
-        shipped = folder / f"{name.removesuffix('.yaml')}.yaml"
-        if path.name == name and shipped.is_file():
-            return shipped
-    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    raise ConfigError(f"no config {name!r}. Give a YAML file or one of: {', '.join(names)}")
-
-
-def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a YAML config and apply ``key.path=value`` overrides, strictly.
-
-    Paths under ``data`` are taken relative to the config file, those in overrides to the
-    working directory.
-
-    Raises:
-        ConfigError: unreadable file, unknown key, wrong type, malformed override.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise ConfigError(f"cannot read config {path}: {reason}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"config {path} must be a mapping of sections, got {type(tree).__name__}")
-    _anchor_data_paths(tree, path.parent)
-    for override in overrides:
-        _apply_override(tree, override)
-    return validate_config(tree, str(path))
-
-
-def validate_config(tree: Mapping[str, Any], where: str) -> Config:
-    """A ``Config`` from plain values; every problem in one line.
-
-    Raises:
-        ConfigError: naming the key, what was expected, and the nearest known key.
-    """
-    try:
-        return Config.model_validate(tree)
-    except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise ConfigError(f"{where}: {problems}") from error
-
-
-def dump_config(config: Config) -> str:
-    """The resolved config as YAML text."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-
-
-def _anchor_data_paths(tree: dict[str, Any], folder: Path) -> None:
-    data = tree.get("data")
-    for split in data.values() if isinstance(data, dict) else ():
-        for key in ("images", "annotations") if isinstance(split, dict) else ():
-            if isinstance(split.get(key), str):
-                split[key] = str(folder / split[key])
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"override {override!r} is not key.path=value, e.g. train.epochs=50")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
-    *parents, leaf = key.split(".")
-    node = tree
-    for parent in parents:
-        child = node.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"override {override!r}: {parent} is a value, not a section")
-        node = child
-    node[leaf] = _number_or(value)
-
-
-def _number_or(value: Any) -> Any:
-    """YAML 1.1 reads 1e-3 (no dot) as text; take it as the number the user meant."""
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", value):
-        return float(value)
-    return value
-
-
-def _explain(problem: Any) -> str:
-    keys = [str(part) for part in problem["loc"]]
-    key = ".".join(part for part in keys if not _is_union_branch(part))
-    if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
-    nearest = difflib.get_close_matches(key, _known_keys(Config), n=1, cutoff=0.0)
-    return f"unknown key {key}, did you mean {nearest[0]}?"
-
-
-def _is_union_branch(part: str) -> bool:
-    return part in {"int", "float", "str", "constrained-int"} or part.startswith(
-        ("literal[", "tuple[")
-    )
-
-
-def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:
-    known = []
-    for name, field in section.model_fields.items():
-        known.append(prefix + name)
-        kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
-        for kind in kinds:
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                known += _known_keys(kind, f"{prefix}{name}.")
-    return known

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from yolokit.config import Config, validate_config
+from yolokit.config import Config
+from yolokit.config_file import validate_config
 from yolokit.engine.recipe import resolve
 from yolokit.errors import ConfigError
 

@@ -211,6 +211,7 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
 
 
 def _load_config(name: str | None) -> Config:
-    from yolokit.config import Config, find_config, load_config
+    from yolokit.config import Config
+    from yolokit.config_file import find_config, load_config
 
     return Config() if name is None else load_config(find_config(name))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from yolokit.config import Config, DataConfig, SplitConfig, find_config, load_config
+from yolokit.config import Config, DataConfig, SplitConfig
+from yolokit.config_file import find_config, load_config
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.training import fit

@@ -53,12 +53,12 @@ def ema_average(decay: float | None) -> Callable[[Tensor, Tensor, Tensor], Tenso
 
 
 class Thaw(lightning.Callback):
-    """Keeps the backbone frozen as configured, wholly before ``unfreeze_epoch``.
+    """Keeps the backbone frozen as configured, and thaws it when its epoch has come.
 
     Args:
         trainable_stages: top stages to train, or "all".
         freeze_batch_norm: keep all batch-norm statistics of the backbone.
-        unfreeze_epoch: first epoch in which any of it is trained; None for from the start.
+        unfreeze_epoch: first epoch in which all of it is trained; None for never.
     """
 
     def __init__(
@@ -73,8 +73,13 @@ class Thaw(lightning.Callback):
         self.unfreeze_epoch = unfreeze_epoch
         self._applied: int | Literal["all"] | None = None
 
+    def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
+        """Show DDP, which looks next, every parameter that will ever be trained."""
+        if self.unfreeze_epoch is not None:
+            freeze_stages(pl_module.detector.backbone, "all", self.freeze_batch_norm)
+
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Freeze before the optimizer and DDP look at the parameters."""
+        """Freeze what is not to be trained from the start."""
         self._apply(0, pl_module.detector)
 
     def on_train_batch_start(
@@ -84,8 +89,8 @@ class Thaw(lightning.Callback):
         self._apply(trainer.current_epoch, pl_module.detector)
 
     def _apply(self, epoch: int, detector: Detector) -> None:
-        waiting = self.unfreeze_epoch is not None and epoch < self.unfreeze_epoch
-        stages: int | Literal["all"] = 0 if waiting else self.trainable_stages
+        thawed = self.unfreeze_epoch is not None and epoch >= self.unfreeze_epoch
+        stages = "all" if thawed else self.trainable_stages
         if stages != self._applied:
             freeze_stages(detector.backbone, stages, self.freeze_batch_norm)
             self._applied = stages

@@ -15,7 +15,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from yolokit.config import Config, dump_config
+from yolokit.config import Config
+from yolokit.config_file import dump_config
 from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
@@ -268,7 +269,7 @@ def _summary(
     )
     lines = [
         f"model   {model.head} on {model.backbone.name} (weights {model.backbone.weights}), "
-        f"{model.grid_size}x{model.grid_size} grid, {width}x{height} px",
+        f"{_grids(config)}, {width}x{height} px",
         f"train   {_describe(train_set)}",
         f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
         f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
@@ -277,6 +278,13 @@ def _summary(
     if checkpoint:
         lines.append(f"resume  {checkpoint}")
     return "\n".join(lines)
+
+
+def _grids(config: Config) -> str:
+    model = config.model
+    if model.head == "yolov1":
+        return f"{model.grid_size}x{model.grid_size} grid"
+    return f"strides {', '.join(map(str, model.strides))}"
 
 
 def _describe(data: CocoDataset) -> str:

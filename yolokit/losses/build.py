@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from yolokit.config import LossConfig
+from yolokit.losses.yolo import YoloLoss
 from yolokit.losses.yolov1 import YoloV1Loss
 
 
@@ -16,7 +17,21 @@ def _yolov1(config: LossConfig) -> nn.Module:
     )
 
 
-LOSSES: dict[str, Callable[[LossConfig], nn.Module]] = {"yolov1": _yolov1}  # by head
+def _yolo(config: LossConfig) -> nn.Module:
+    return YoloLoss(
+        box=config.box,
+        classes=config.score,
+        dfl=config.dfl,
+        candidates=config.candidates,
+        alpha=config.alpha,
+        beta=config.beta,
+    )
+
+
+LOSSES: dict[str, Callable[[LossConfig], nn.Module]] = {
+    "yolov1": _yolov1,
+    "yolo": _yolo,
+}  # by head
 
 
 def build_criterion(head: str, config: LossConfig) -> nn.Module:

@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 from yolokit.config import ModelConfig
+from yolokit.errors import ConfigError
 from yolokit.models.backbones import build_backbone, freeze_stages
 from yolokit.models.detector import Detector, Head
+from yolokit.models.pan_neck import PanNeck
+from yolokit.models.yolo_head import YoloHead
 from yolokit.models.yolov1_head import YoloV1Head
 from yolokit.types import LevelSpec
 
@@ -34,7 +37,30 @@ def _yolov1(
     return nn.Identity(), head
 
 
-HEADS: dict[str, HeadBuilder] = {"yolov1": _yolov1}  # each gives a neck and a head
+def _yolo(
+    config: ModelConfig, levels: Sequence[LevelSpec], num_classes: int, image_hw: tuple[int, int]
+) -> tuple[nn.Module, Head]:
+    try:
+        neck = PanNeck(
+            levels, strides=config.strides, width=config.width, separable=config.separable
+        )
+    except ValueError as error:
+        raise ConfigError(f"model.strides: {error}") from error
+    head = YoloHead(
+        neck.levels,
+        num_classes=num_classes,
+        bins=config.bins,
+        depth=config.tower_depth,
+        separable=config.separable,
+        image_hw=image_hw,
+    )
+    return neck, head
+
+
+HEADS: dict[str, HeadBuilder] = {
+    "yolov1": _yolov1,
+    "yolo": _yolo,
+}  # each gives a neck and a head
 
 
 def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int, int]) -> Detector:

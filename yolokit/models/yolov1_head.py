@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolokit.models.layers import conv_block
 from yolokit.ops.yolov1_codec import decode_yolov1
 from yolokit.types import DecodedBoxes, GridOutput, LevelSpec
 
@@ -60,7 +61,7 @@ class YoloV1Head(nn.Module):
         self.first_level = _deepest_covering(levels, grid_size, image_hw)
         width = _FC_CHANNELS if fully_connected else channels
         used = levels[self.first_level :]
-        self.reduce = nn.ModuleList(_conv(level.channels, width, kernel=1) for level in used)
+        self.reduce = nn.ModuleList(conv_block(level.channels, width, kernel=1) for level in used)
         self.shrink = _shrink(width, used[0].stride, grid_size, image_hw)
         out = num_classes + boxes_per_cell * (1 + _BOX)
         build = _dense_predictor if fully_connected else _conv_predictor
@@ -137,7 +138,7 @@ def _shrink(width: int, stride: int, grid_size: int, image_hw: tuple[int, int]) 
     stages = []
     while any(halve := [side > grid_size <= math.ceil(side / 2) for side in sides]):
         step = (1 + halve[0], 1 + halve[1])
-        stages.append(_conv(width, width, kernel=3, stride=step))
+        stages.append(conv_block(width, width, kernel=3, stride=step))
         sides = [math.ceil(side / s) for side, s in zip(sides, step, strict=True)]
     return nn.Sequential(*stages)
 
@@ -146,8 +147,8 @@ def _conv_predictor(
     width: int, channels: int, *, grid_size: int, out: int, dropout: float
 ) -> nn.Sequential:
     return nn.Sequential(
-        _conv(width, channels, kernel=3),
-        _conv(channels, channels, kernel=3),
+        conv_block(width, channels, kernel=3),
+        conv_block(channels, channels, kernel=3),
         nn.Dropout(dropout),
         nn.Conv2d(channels, out, kernel_size=1),
     )
@@ -158,22 +159,10 @@ def _dense_predictor(
 ) -> nn.Sequential:
     cells = grid_size**2
     return nn.Sequential(
-        _conv(width, width, kernel=3),
+        conv_block(width, width, kernel=3),
         nn.Flatten(),
         nn.Linear(width * cells, channels),
         nn.LeakyReLU(0.1),  # the paper's slope
         nn.Dropout(dropout),
         nn.Linear(channels, out * cells),
-    )
-
-
-def _conv(
-    in_channels: int, out_channels: int, *, kernel: int, stride: tuple[int, int] = (1, 1)
-) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(
-            in_channels, out_channels, kernel, stride=stride, padding=kernel // 2, bias=False
-        ),
-        nn.BatchNorm2d(out_channels),
-        nn.SiLU(),
     )
