@@ -191,7 +191,9 @@ def test_the_wheel_carries_the_configs_and_every_package(repository: Path, tmp_p
     assert {f"yolokit/configs/{name}.yaml" for name in SHIPPED} | {"yolokit/py.typed"} <= names
 
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    script = "from yolokit.config_file import find_config; print(find_config('yolov1_mobilenet_v2'))"
+    script = (
+        "from yolokit.config_file import find_config; print(find_config('yolov1_mobilenet_v2'))"
+    )
     found = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path / "site",  # first on the path: the unpacked wheel, not the checkout
