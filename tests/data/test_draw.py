@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolokit.data.draw import class_colour, draw_boxes, tile
+from yolokit.data.draw import class_colour, draw_boxes, draw_tagged, tile
 
 NAMES = ["disc", "square", "triangle"]
 
@@ -46,6 +46,15 @@ def test_label_stands_above_the_box_and_shows_name_and_score() -> None:
     assert not np.array_equal(scored[0], scored[1])
     widths = [np.flatnonzero((picture[:40] != 100).any(axis=(0, 2))).size for picture in scored]
     assert min(widths) > np.flatnonzero(above.any(axis=(0, 2))).size
+
+
+def test_each_box_may_have_its_own_colour_and_text() -> None:
+    two = boxes((20, 40, 60, 80), (120, 40, 160, 80))
+    drawn = draw_tagged(grey(100, 200), two, ["disc", "disc 0.5"], [(9, 8, 7), (1, 2, 3)])
+    assert (drawn[60, 20] == (9, 8, 7)).all() and (drawn[60, 120] == (1, 2, 3)).all()
+    same = draw_boxes(grey(100, 200), two, np.array([0, 1]), NAMES, np.array([0.5, 0.25]))
+    texts, colours = ["disc 0.50", "square 0.25"], [class_colour(0), class_colour(1)]
+    assert np.array_equal(draw_tagged(grey(100, 200), two, texts, colours), same)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,26 @@ def draw_boxes(
     Returns:
         [H, W, 3] uint8 RGB, a new array; equal to ``image`` when there are no boxes.
     """
+    texts = [names[label] for label in labels]
+    if scores is not None:
+        texts = [f"{name} {score:.2f}" for name, score in zip(texts, scores, strict=True)]
+    return draw_tagged(image, boxes, texts, [class_colour(int(label)) for label in labels])
+
+
+def draw_tagged(
+    image: NDArray[np.uint8],
+    boxes: NDArray[np.float32],
+    texts: Sequence[str],
+    colours: Sequence[Rgb],
+) -> NDArray[np.uint8]:
+    """As ``draw_boxes``, with a text and a colour of its own for each box.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        boxes: [N, 4] xyxy pixels of ``image``; may reach outside; non-finite rows are left out.
+        texts: N labels.
+        colours: N RGB colours.
+    """
     canvas: NDArray[np.uint8] = np.array(image, dtype=np.uint8, order="C")
     size = math.sqrt(canvas.shape[0] * canvas.shape[1])
     width = max(1, round(size * _LINE_SHARE))
@@ -67,12 +87,10 @@ def draw_boxes(
         if (box := _visible_box(boxes[index], canvas.shape)) is not None
     ]
     for index, box in reversed(drawn):
-        _outline(canvas, box, class_colour(int(labels[index])), width)
+        _outline(canvas, box, colours[index], width)
     taken: list[Rectangle] = []
     for index, box in drawn:
-        label = int(labels[index])
-        text = names[label] if scores is None else f"{names[label]} {scores[index]:.2f}"
-        tag = _tag(text, font_px, class_colour(label))
+        tag = _tag(texts[index], font_px, colours[index])
         place = _free_place(box, tag.shape, canvas.shape, taken)
         if place is None:
             continue
