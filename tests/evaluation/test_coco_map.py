@@ -139,6 +139,32 @@ def test_per_class_is_what_each_class_scores_alone() -> None:
         assert metrics.class_annotations[f"class {category_id}"] == len(alone["annotations"])
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_precision_over_recall_is_what_ap50_is_the_mean_of(seed: int) -> None:
+    truth, rows = random_case(seed)
+    truth["categories"].append({"id": 100, "name": "absent"})
+    metrics = evaluate_rows(truth, rows)
+    assert metrics.precision50.keys() == metrics.per_class.keys()
+    assert metrics.precision50["absent"] == ()
+    for name, curve in metrics.precision50.items():
+        if name != "absent":
+            assert len(curve) == 101 and list(curve) == sorted(curve, reverse=True)
+            assert np.mean(curve) == pytest.approx(metrics.per_class[name]["AP50"], abs=1e-12)
+    assert "precision50" not in metrics.to_dict()
+
+
+def test_precision_over_recall_by_hand() -> None:
+    # Best first: right, wrong, right. Precision is 1 up to recall 1/2, then 2/3.
+    truth = make_truth([[0, 0, 10, 10], [50, 50, 10, 10]])
+    rows = [
+        make_row([0, 0, 10, 10], 0.9),
+        make_row([20, 20, 5, 5], 0.8),
+        make_row([50, 50, 10, 10], 0.7),
+    ]
+    curve = evaluate_rows(truth, rows).precision50["cell"]
+    assert curve == pytest.approx([1.0] * 51 + [2 / 3] * 50)
+
+
 def test_hand_arithmetic() -> None:
     # Two objects; the best detection overlaps one by 70/100 = 0.7, the other is missed.
     # It matches at thresholds .50 .55 .60 .65 .70, there precision is 1 up to recall 0.5:

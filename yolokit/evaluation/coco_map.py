@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from yolokit.errors import DataError
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
 
 METRIC_NAMES = (  # in the order of pycocotools' COCOeval.stats
     *("AP", "AP50", "AP75", "APs", "APm", "APl"),
@@ -29,6 +32,8 @@ class CocoMetrics:
 
     Args:
         per_class: class name -> ``{"AP": …, "AP50": …}``, in order of category id.
+        precision50: class name -> precision at recall 0, 0.01 … 1 for IoU 0.50, whose mean is
+            AP50; empty where the class has no truth.
         class_annotations: class name -> annotations scored, crowds included.
         images: pictures in the truth.
         annotations: annotations scored, crowds included.
@@ -49,6 +54,7 @@ class CocoMetrics:
     ARm: float
     ARl: float
     per_class: dict[str, dict[str, float]]
+    precision50: dict[str, tuple[float, ...]]
     class_annotations: dict[str, int]
     images: int
     annotations: int
@@ -63,7 +69,8 @@ class CocoMetrics:
     def to_dict(self) -> dict[str, Any]:
         """What ``eval --json`` writes: undefined numbers are None, which JSON calls null."""
         fields = asdict(self)
-        del fields["class_annotations"], fields["unscorable"]
+        for name in ("precision50", "class_annotations", "unscorable"):
+            del fields[name]
         per_class = {name: _nan_to_none(scores) for name, scores in self.per_class.items()}
         return {**fields, **_nan_to_none(self.numbers), "per_class": per_class}
 
@@ -112,6 +119,38 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         DataError: truth that is not COCO's layout; a row that is malformed, not finite, or
             names an image or category that the truth lacks.
     """
+    pair = to_coco(truth, rows)
+    stats, precision = _run_pycocotools(*pair)
+    names = _unique_names(truth["categories"])
+    annotations = pair[0].dataset["annotations"]
+    counts = Counter(annotation["category_id"] for annotation in annotations)
+    curves = [precision[:, :, k, 0, -1] for k in range(len(names))]  # all areas, 100 boxes
+    return CocoMetrics(
+        **dict(zip(METRIC_NAMES, map(_undefined_to_nan, stats), strict=True)),
+        per_class={
+            name: {"AP": _mean_defined(curve), "AP50": _mean_defined(curve[0])}
+            for name, curve in zip(names.values(), curves, strict=True)
+        },
+        precision50={
+            name: tuple(curve[0].tolist()) if curve[0, 0] > -1 else ()
+            for name, curve in zip(names.values(), curves, strict=True)
+        },
+        class_annotations={name: counts[category_id] for category_id, name in names.items()},
+        images=len(truth["images"]),
+        annotations=len(annotations),
+        unscorable=len(truth["annotations"]) - len(annotations),
+        evaluator=f"pycocotools {importlib.metadata.version('pycocotools')}",
+    )
+
+
+def to_coco(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tuple[COCO, COCO]:
+    """Truth and detections as pycocotools' own objects: checked, copied, numbered from 1.
+
+    Detection n has the number of its row plus one. Arguments and errors are those of
+    ``evaluate_rows``.
+    """
+    from pycocotools.coco import COCO
+
     _check_truth(truth)
     image_ids = {image["id"] for image in truth["images"]}
     category_ids = {category["id"] for category in truth["categories"]}
@@ -119,41 +158,24 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     detections = [
         _detection(row, number, image_ids, category_ids) for number, row in enumerate(rows)
     ]
-    stats, precision = _run_pycocotools(truth, annotations, detections)
-    names = _unique_names(truth["categories"])
-    counts = Counter(annotation["category_id"] for annotation in annotations)
-    return CocoMetrics(
-        **dict(zip(METRIC_NAMES, map(_undefined_to_nan, stats), strict=True)),
-        per_class={
-            name: _class_scores(precision[:, :, k]) for k, name in enumerate(names.values())
-        },
-        class_annotations={name: counts[category_id] for category_id, name in names.items()},
-        images=len(image_ids),
-        annotations=len(annotations),
-        unscorable=len(truth["annotations"]) - len(annotations),
-        evaluator=f"pycocotools {importlib.metadata.version('pycocotools')}",
-    )
+    pair = COCO(), COCO()
+    for coco, entries in zip(pair, (annotations, detections), strict=True):
+        coco.dataset = {
+            "images": truth["images"],
+            "categories": truth["categories"],
+            "annotations": entries,
+        }
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+            coco.createIndex()
+    return pair
 
 
-def _run_pycocotools(
-    truth: Mapping[str, Any], annotations: list[dict[str, Any]], detections: list[dict[str, Any]]
-) -> tuple[list[float], Any]:
+def _run_pycocotools(truth: COCO, detections: COCO) -> tuple[list[float], Any]:
     """The twelve numbers, and precision [T thresholds, R recalls, K classes, areas, limits]."""
-    from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        pair = []
-        for entries in (annotations, detections):
-            coco = COCO()
-            coco.dataset = {
-                "images": truth["images"],
-                "categories": truth["categories"],
-                "annotations": entries,
-            }
-            coco.createIndex()
-            pair.append(coco)
-        evaluation = COCOeval(*pair, "bbox")
+    evaluation = COCOeval(truth, detections, "bbox")
+    with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -231,12 +253,6 @@ def _check_truth(truth: Any) -> None:
             if entry_id in seen:
                 raise DataError(f"{key}[{number}] repeats id {entry_id}. Make the ids unique")
             seen.add(entry_id)
-
-
-def _class_scores(precision: Any) -> dict[str, float]:
-    """AP and AP50 of one class from precision [T, R, areas, limits]: all areas, 100 boxes."""
-    all_areas = precision[:, :, 0, -1]
-    return {"AP": _mean_defined(all_areas), "AP50": _mean_defined(all_areas[0])}
 
 
 def _mean_defined(values: Any) -> float:
