@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from yolokit.engine.schedule import Clock, Progress, lr_factor
+from yolokit.engine.schedule import CLOSING_SECONDS, Clock, Progress, lr_factor
 
 
 def test_climbs_then_falls_by_half_a_cosine() -> None:
@@ -40,3 +40,12 @@ def test_progress_by_the_clock_keeps_a_reserve_and_counts_earlier_sessions() -> 
     clock.before = 1000.0
     assert progress.share(0) == 1.0
     assert math.isfinite(Progress(clock, time_budget=1.0, total_batches=1, reserve=5.0).share(0))
+
+
+def test_the_reserve_covers_the_evaluations_at_the_end() -> None:
+    progress = Progress(Clock(), time_budget=100.0, total_batches=1)
+    assert progress.reserve == CLOSING_SECONDS
+    progress.reserve_for(20.0)
+    assert progress.reserve == pytest.approx(1.1 * 20 + CLOSING_SECONDS)
+    progress.reserve_for(10.0)  # the last measurement counts
+    assert progress.reserve == pytest.approx(1.1 * 10 + CLOSING_SECONDS)

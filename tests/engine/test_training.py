@@ -61,6 +61,7 @@ def test_a_run_leaves_all_its_files_and_the_same_number_everywhere(
         "last.ckpt",
         "metrics.csv",
         "model.safetensors",
+        "report.html",
     }
     rows = rows_of(run)
     assert [row["epoch"] for row in rows] == ["0", "1"]

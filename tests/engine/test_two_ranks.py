@@ -44,3 +44,5 @@ def test_two_cpu_ranks_score_each_picture_once(repository: Path, tmp_path: Path)
         best = max(float(row["AP"]) for row in csv.DictReader(file))
     assert best > 0
     assert json.loads(out.read_text())["AP"] == best
+    report = (run / "report.html").read_text(encoding="utf-8")  # the first rank's, of all pictures
+    assert f"AP {best:.3f} and AP50" in report and "on 21 validation pictures" in report

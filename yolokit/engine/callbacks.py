@@ -107,7 +107,7 @@ class Validation(lightning.Callback):
         report: prints and records an epoch's numbers.
         every: epochs between validations; the last epoch always has one.
         patience: validations without a better AP before the run ends, or None.
-        progress: of the run; the duration of a validation is its reserve.
+        progress: of the run; its reserve is made to last for what is left when training ends.
         ema: the averaging callback, or None.
     """
 
@@ -150,7 +150,8 @@ class Validation(lightning.Callback):
         elif due:
             started = time.monotonic()
             metrics = self.evaluate(detector)
-            self.progress.reserve = 1.1 * (time.monotonic() - started) + 1.0
+            passes = 1 + trainer.world_size  # the last validation; the report's, by one process
+            self.progress.reserve_for(passes * (time.monotonic() - started))
             best = self._note(metrics.AP, trainer)
             if best:
                 self.save(detector, epoch, metrics)

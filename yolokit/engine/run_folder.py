@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from yolokit.errors import ConfigError, YolokitError
@@ -24,6 +24,7 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.checkpoint = path / "last.ckpt"
         self.metrics = path / "metrics.csv"
+        self.report = path / "report.html"
 
     @classmethod
     def unused(cls, name: str, parent: Path = Path("runs")) -> RunFolder:
@@ -59,21 +60,21 @@ class RunFolder:
 
     def rewind_metrics(self, epoch: int) -> None:
         """Drop rows of epochs after ``epoch``: a resumed run writes them again."""
-        if not self.metrics.exists():
-            return
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= epoch]
-        self._write_rows(rows)
+        if self.metrics.exists():
+            self._write_rows([row for row in self.read_metrics() if int(row["epoch"]) <= epoch])
 
     def add_metrics(self, row: Mapping[str, object]) -> None:
         """Append one epoch's numbers; a new column leaves earlier rows blank there."""
-        rows: list[Mapping[str, object]] = []
-        if self.metrics.exists():
-            with self.metrics.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-        self._write_rows([*rows, row])
+        self._write_rows([*self.read_metrics(), row])
 
-    def _write_rows(self, rows: list[Mapping[str, object]] | list[dict[str, str]]) -> None:
+    def read_metrics(self) -> list[dict[str, str]]:
+        """The epochs so far as they stand in metrics.csv; none before the first."""
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def _write_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")

@@ -6,6 +6,9 @@ import math
 import time
 from dataclasses import dataclass, field
 
+CLOSING_SECONDS = 2.0  # for writing model, checkpoint and the report's pictures
+_RESERVE_MARGIN = 1.1  # the next validation may take a little longer than the last
+
 
 @dataclass
 class Clock:
@@ -28,7 +31,7 @@ class Clock:
 class Progress:
     """The share of a training that is done.
 
-    With a time budget the share is that of the seconds, less a reserve for the last evaluation,
+    With a time budget the share is that of the seconds, less a reserve for the last evaluations,
     so that the whole run ends within its budget; else that of the batches.
 
     Args:
@@ -41,7 +44,7 @@ class Progress:
     clock: Clock
     time_budget: float | None
     total_batches: int
-    reserve: float = 0.0
+    reserve: float = CLOSING_SECONDS
 
     def share(self, batches_done: int) -> float:
         """Done share in 0..1."""
@@ -49,6 +52,10 @@ class Progress:
             return min(1.0, batches_done / max(1, self.total_batches))
         usable = max(1e-9, self.time_budget - self.reserve)
         return min(1.0, self.clock.elapsed() / usable)
+
+    def reserve_for(self, seconds: float) -> None:
+        """Keep back what evaluating takes at the end, with a margin, and the closing seconds."""
+        self.reserve = _RESERVE_MARGIN * seconds + CLOSING_SECONDS
 
 
 def lr_factor(share: float, *, warmup: float, final: float) -> float:

@@ -27,8 +27,10 @@ from yolokit.engine.datamodule import TrainingData
 from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.recipe import resolve
+from yolokit.engine.report import leave_report
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock, Progress
+from yolokit.engine.summary import summary
 from yolokit.engine.validation import Validator
 from yolokit.errors import DataError
 from yolokit.evaluation.coco_map import CocoMetrics, load_truth
@@ -73,16 +75,25 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
     module = _module(config, detector, progress)
     data = _training_data(config, train_set, progress)
     save = _saver(config, folder, train_set)
-    callbacks = _callbacks(config, folder, progress, _validator(config, val_set), save)
+    validator = _validator(config, val_set)
+    callbacks = _callbacks(config, folder, progress, validator, save)
     trainer = _trainer(config, folder, placement, callbacks)
     checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
     if trainer.is_global_zero:
-        print(_summary(config, train_set, val_set, placement, checkpoint), flush=True)
+        print(summary(config, train_set, val_set, placement, checkpoint), flush=True)
         if checkpoint:
             folder.rewind_metrics(_finished_epochs(checkpoint))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.is_global_zero:
         print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
+        leave_report(
+            folder,
+            config,
+            train_set=train_set,
+            validator=validator,
+            device=trainer.strategy.root_device,
+            world_size=placement.world_size,
+        )
 
 
 def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
@@ -251,52 +262,6 @@ def _trainer(
         use_distributed_sampler=False,
         default_root_dir=folder.path,
     )
-
-
-def _summary(
-    config: Config,
-    train_set: CocoDataset,
-    val_set: CocoDataset | None,
-    placement: Placement,
-    checkpoint: Path | None,
-) -> str:
-    model, train = config.model, config.train
-    height, width = config.data.image_hw
-    length = (
-        f"{train.time_budget / 60:g} min"
-        if train.time_budget is not None
-        else f"{train.epochs} epochs"
-    )
-    lines = [
-        f"model   {model.head} on {model.backbone.name} (weights {model.backbone.weights}), "
-        f"{_grids(config)}, {width}x{height} px",
-        f"train   {_describe(train_set)}",
-        f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
-        f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
-        f"on {placement.accelerator} x{placement.world_size}",
-    ]
-    if checkpoint:
-        lines.append(f"resume  {checkpoint}")
-    return "\n".join(lines)
-
-
-def _grids(config: Config) -> str:
-    model = config.model
-    if model.head == "yolov1":
-        return f"{model.grid_size}x{model.grid_size} grid"
-    return f"strides {', '.join(map(str, model.strides))}"
-
-
-def _describe(data: CocoDataset) -> str:
-    text = (
-        f"{len(data)} pictures, {len(data.boxes)} boxes, {len(data.class_names)} classes  "
-        f"({data.annotations})"
-    )
-    if data.bad_boxes:
-        ids = ", ".join(f"{bad.annotation_id} ({bad.reason})" for bad in data.bad_boxes[:10])
-        more = ", …" if len(data.bad_boxes) > 10 else ""
-        text += f"\n        {len(data.bad_boxes)} bad boxes left out, annotation ids: {ids}{more}"
-    return text
 
 
 def _finished_epochs(checkpoint: Path) -> int:

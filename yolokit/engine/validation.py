@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch.distributed as dist
@@ -41,7 +42,20 @@ class Validator:
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
         _share_statistics(detector)
-        metrics, _ = evaluate_detector(
+        metrics, _ = self._evaluate(detector, _place(), _gathered)
+        return metrics
+
+    def score_alone(self, detector: Detector) -> tuple[CocoMetrics, list[Row]]:
+        """The whole split's metrics and COCO rows by this process, whatever the others do."""
+        return self._evaluate(detector, (0, 1), list)
+
+    def _evaluate(
+        self,
+        detector: Detector,
+        shard: tuple[int, int],
+        gather: Callable[[list[Row]], list[Row]],
+    ) -> tuple[CocoMetrics, list[Row]]:
+        return evaluate_detector(
             detector,
             self.dataset,
             self.truth,
@@ -50,10 +64,9 @@ class Validator:
             batch_size=self.batch_size,
             workers=self.workers,
             device=next(detector.parameters()).device,
-            shard=_place(),
-            gather=_gathered,
+            shard=shard,
+            gather=gather,
         )
-        return metrics
 
 
 def _place() -> tuple[int, int]:

@@ -1,0 +1,64 @@
+"""What a training says before it starts: model, data, recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yolokit.config import Config
+from yolokit.data.coco import CocoDataset
+from yolokit.engine.devices import Placement
+
+
+def summary(
+    config: Config,
+    train_set: CocoDataset,
+    val_set: CocoDataset | None,
+    placement: Placement,
+    checkpoint: Path | None,
+) -> str:
+    """What a training is about to do, in a few lines.
+
+    Args:
+        config: resolved.
+        train_set: to train on.
+        val_set: to choose the best model by, or None.
+        placement: where it runs.
+        checkpoint: to resume from, or None.
+    """
+    model, train = config.model, config.train
+    height, width = config.data.image_hw
+    length = (
+        f"{train.time_budget / 60:g} min"
+        if train.time_budget is not None
+        else f"{train.epochs} epochs"
+    )
+    lines = [
+        f"model   {model.head} on {model.backbone.name} (weights {model.backbone.weights}), "
+        f"{_grids(config)}, {width}x{height} px",
+        f"train   {_describe(train_set)}",
+        f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
+        f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
+        f"on {placement.accelerator} x{placement.world_size}",
+    ]
+    if checkpoint:
+        lines.append(f"resume  {checkpoint}")
+    return "\n".join(lines)
+
+
+def _grids(config: Config) -> str:
+    model = config.model
+    if model.head == "yolov1":
+        return f"{model.grid_size}x{model.grid_size} grid"
+    return f"strides {', '.join(map(str, model.strides))}"
+
+
+def _describe(data: CocoDataset) -> str:
+    text = (
+        f"{len(data)} pictures, {len(data.boxes)} boxes, {len(data.class_names)} classes  "
+        f"({data.annotations})"
+    )
+    if data.bad_boxes:
+        ids = ", ".join(f"{bad.annotation_id} ({bad.reason})" for bad in data.bad_boxes[:10])
+        more = ", …" if len(data.bad_boxes) > 10 else ""
+        text += f"\n        {len(data.bad_boxes)} bad boxes left out, annotation ids: {ids}{more}"
+    return text
