@@ -17,7 +17,7 @@ from yolokit.config import Config
 from yolokit.config_file import validate_config
 from yolokit.data.synthesis import synthesise
 from yolokit.engine.module import DivergedError
-from yolokit.errors import ConfigError, DataError, YolokitError
+from yolokit.errors import ConfigError, DataError, WeightsError, YolokitError
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
 
@@ -86,6 +86,15 @@ def test_a_run_is_never_overwritten(shapes: Path, tmp_path: Path) -> None:
     with pytest.raises(YolokitError, match="--resume"):
         yolokit.train(config(), data=shapes, run=run, device="cpu")
     assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_run_that_cannot_start_leaves_its_folder_free(shapes: Path, tmp_path: Path) -> None:
+    wrong = {"name": "squeezenet1_1", "weights": str(tmp_path / "absent.pth")}
+    with pytest.raises(WeightsError, match=r"absent\.pth"):
+        yolokit.train(
+            config(model={**TINY["model"], "backbone": wrong}), data=shapes, run=tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_picture_is_named_before_training(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ class RunFolder:
     """Names and writers of what a run leaves behind.
 
     Args:
-        path: the folder; created by ``create``.
+        path: the folder; it comes into being with its first file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,18 +36,17 @@ class RunFolder:
             path = parent / f"{name}-{number}"
         return cls(path)
 
-    def create(self, config_text: str) -> None:
-        """Make the folder with its resolved config.
+    def require_unused(self) -> None:
+        """Check that a new run may live here.
 
         Raises:
             YolokitError: a run lives here already; none is ever overwritten.
         """
-        if self.config.exists() or self.model.exists() or self.checkpoint.exists():
+        if any(file.exists() for file in (self.config, self.model, self.checkpoint)):
             raise YolokitError(
                 f"{self.path} holds a run already. Continue it with --resume {self.path}, "
                 "or give another folder with --run"
             )
-        write_text_atomically(self.config, config_text)
 
     def require(self) -> None:
         """Check that a run to be resumed is here.

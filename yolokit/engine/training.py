@@ -34,6 +34,7 @@ from yolokit.engine.summary import summary
 from yolokit.engine.validation import Validator
 from yolokit.errors import DataError
 from yolokit.evaluation.coco_map import CocoMetrics, load_truth
+from yolokit.files import write_text_atomically
 from yolokit.losses.build import build_criterion
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
@@ -55,6 +56,8 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         YolokitError: anything a user can put right; StoppedBySignal after saving.
     """
     clock = Clock()
+    if not resume and _is_first():
+        folder.require_unused()
     placement = place(device)
     train_set, val_set = _read_data(config)
     config = resolve(
@@ -64,8 +67,6 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         accelerator=placement.accelerator,
         world_size=placement.world_size,
     )
-    if not resume:
-        _create(folder, config)
     _hush()
     torch.manual_seed(config.train.seed)
     detector = build_detector(
@@ -80,6 +81,8 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
     trainer = _trainer(config, folder, placement, callbacks)
     checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
     if trainer.is_global_zero:
+        if not resume:  # only now: what is wrong with the config or the data has been said
+            write_text_atomically(folder.config, dump_config(config))
         print(summary(config, train_set, val_set, placement, checkpoint), flush=True)
         if checkpoint:
             folder.rewind_metrics(_finished_epochs(checkpoint))
@@ -114,12 +117,6 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
         if part is not None:
             require_good_images(check_images(part), part)
     return train_set, val_set
-
-
-def _create(folder: RunFolder, config: Config) -> None:
-    """Make the run folder; under torchrun the first process does it for all."""
-    if _is_first():
-        folder.create(dump_config(config))
 
 
 def _total_batches(config: Config, train_images: int) -> int:
@@ -243,7 +240,11 @@ def _trainer(
     train = config.train
     thaws = config.model.backbone.unfreeze_epoch is not None
     strategy = DDPStrategy(find_unused_parameters=thaws) if placement.world_size > 1 else "auto"
-    logger = TensorBoardLogger(folder.path, name="", version="tensorboard")
+    logger = (
+        TensorBoardLogger(folder.path, name="", version="tensorboard")
+        if train.tensorboard
+        else False
+    )
     return lightning.Trainer(
         accelerator=placement.accelerator,
         devices=placement.devices,
@@ -255,7 +256,7 @@ def _trainer(
         gradient_clip_val=train.gradient_clip,
         limit_val_batches=0,
         callbacks=callbacks,
-        logger=logger if train.tensorboard else False,
+        logger=logger,
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=any("ProgressBar" in type(each).__name__ for each in callbacks),
