@@ -21,7 +21,7 @@ demo: demo/.detected
 	@echo
 	@echo "Everything is in $(CURDIR)/demo:"
 	@echo "  shapes/               the pictures, their COCO annotations and shapes.mp4"
-	@echo "  run/                  the run: model.safetensors, config.yaml, metrics.csv"
+	@echo "  run/                  the run: report.html to look at, model.safetensors to use"
 	@echo "  scores.json           the numbers above"
 	@echo "  pictures/             the test pictures with what was found drawn in"
 	@echo "  video/                the video, likewise"
