@@ -114,6 +114,7 @@ class AugmentConfig(_Section):
     translate: float = Field(default=0.1, ge=0, lt=1)
     rotate: float = Field(default=0.0, ge=0, le=180)
     crop: float = Field(default=0.0, ge=0, le=1)
+    multi_scale: float = Field(default=0.0, ge=0, lt=1)
     hue: float = Field(default=0.015, ge=0, le=0.5)
     saturation: float = Field(default=0.5, ge=0, le=1)
     value: float = Field(default=0.4, ge=0, le=1)
@@ -133,6 +134,7 @@ class TrainConfig(_Section):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float | Literal["auto"] = "auto"
     weight_decay: float = Field(default=0.01, ge=0)
+    start_size: float = Field(default=1.0, gt=0, le=1)
     warmup: float = Field(default=0.05, ge=0, lt=1)
     final_lr_factor: float = Field(default=0.01, ge=0, le=1)
     gradient_clip: float | None = Field(default=10.0, gt=0)

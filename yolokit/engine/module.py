@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from yolokit.data.loading import sample_seed
+from yolokit.engine.resolution import Resolution, resize_batch
 from yolokit.engine.schedule import Progress, lr_factor
 from yolokit.errors import YolokitError
 from yolokit.models.detector import Detector
 from yolokit.types import Batch, Truth
 
-_STEP_STREAM = -2  # not a picture's index: the seed of a step's dropout
+# Not a picture's index, nor another stream's: ranks count down from the first.
+_STEP_STREAM = -(2**32)  # the seed of a step's dropout
+_SIZE_STREAM = -2  # the seed of a step's picture size, the same on every rank
 
 
 class DivergedError(YolokitError):
@@ -36,6 +39,7 @@ class DetectionModule(lightning.LightningModule):
         warmup: share of the run over which rates climb.
         final_lr_factor: rate at the end relative to the peak.
         seed: of the run.
+        resolution: how large the pictures of a step are.
     """
 
     def __init__(
@@ -51,8 +55,10 @@ class DetectionModule(lightning.LightningModule):
         warmup: float,
         final_lr_factor: float,
         seed: int,
+        resolution: Resolution,
     ) -> None:
         super().__init__()
+        self.resolution = resolution
         self.detector = detector
         self.criterion = criterion
         self.progress = progress
@@ -77,6 +83,9 @@ class DetectionModule(lightning.LightningModule):
         Raises:
             DivergedError: the loss is not finite; weights are still those of the step before.
         """
+        share = self.progress.share(self.trainer.fit_loop.total_batch_idx)
+        seed = sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx, _SIZE_STREAM)
+        batch = resize_batch(batch, self.resolution.factor(share, seed))
         outputs = self.detector(batch.images)
         with torch.autocast(self.device.type, enabled=False):
             terms = self.criterion(outputs, batch.truths)

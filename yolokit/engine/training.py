@@ -28,6 +28,7 @@ from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.recipe import resolve
 from yolokit.engine.report import leave_report
+from yolokit.engine.resolution import Resolution
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
@@ -139,6 +140,7 @@ def _module(config: Config, detector: Detector, progress: Progress) -> Detection
         warmup=train.warmup,
         final_lr_factor=train.final_lr_factor,
         seed=train.seed,
+        resolution=Resolution(start=train.start_size, jitter=config.augment.multi_scale),
     )
 
 
