@@ -39,10 +39,7 @@ class EpochReport(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the sums of the interrupted epoch."""
         self._batches = int(state_dict["batches"])
-        self._sums = {
-            name: torch.tensor(total, dtype=torch.float64)
-            for name, total in state_dict["sums"].items()
-        }
+        self._sums = {name: torch.tensor(total) for name, total in state_dict["sums"].items()}
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Forget the epoch before."""
@@ -68,7 +65,7 @@ class EpochReport(lightning.Callback):
         self._batches += 1
         terms = {name: term for name, term in outputs.items() if name != "loss"}
         for name, term in terms.items():  # Lightning's "loss" is divided by the accumulation
-            value = term.detach().double()
+            value = term.detach().float()
             known = self._sums.get(name)
             self._sums[name] = value if known is None else known.to(value.device) + value
         share = self._waited / max(1e-9, self._waited + self._worked)

@@ -29,6 +29,11 @@ def class_aware_nms(
     Returns:
         [M] int64 indices into ``boxes``, M <= max_detections; empty for empty input.
     """
+    if boxes.device.type == "mps":  # it has no float64
+        on_cpu = class_aware_nms(
+            boxes.cpu(), scores.cpu(), labels.cpu(), iou_threshold, max_detections
+        )
+        return on_cpu.to(boxes.device)
     order = torch.argsort(scores, descending=True, stable=True)
     # torchvision sorts by score once more, unstably: ranks as scores leave it no ties to break.
     # float64 keeps ranks exact and class offsets (batched_nms) from eating box precision.
