@@ -44,7 +44,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
 @click.option(
-    "--workers", type=click.IntRange(min=0), default=2, help="Loading processes.", show_default=True
+    "--workers", type=click.IntRange(min=0), help="Loading processes.  [default: 0 on a CPU]"
 )
 def command(
     model: Path | None,
@@ -55,7 +55,7 @@ def command(
     predictions_from: Path | None,
     batch_size: int,
     device: str,
-    workers: int,
+    workers: int | None,
 ) -> None:
     """Print pycocotools' twelve numbers, and AP per class, for MODEL on labelled pictures.
 
@@ -99,7 +99,7 @@ def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:
 
 
 def _score_model(
-    model: Path, data: Path, split: str, *, batch_size: int, device: str, workers: int
+    model: Path, data: Path, split: str, *, batch_size: int, device: str, workers: int | None
 ) -> tuple[CocoMetrics, list[dict[str, Any]]]:
     from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split

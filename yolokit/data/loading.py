@@ -7,6 +7,7 @@ A key names everything that a training sample depends on, ``(epoch, index)`` or
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
 from yolokit.types import Batch, Letterbox, Sample, Truth
+
+_MOST_WORKERS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
 
 SampleKey: TypeAlias = int | tuple[int, int] | tuple[int, int, bool]
 
@@ -146,6 +149,20 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
     """
     digest = hashlib.blake2b(f"{seed},{epoch},{index}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+def spare_workers(device_type: str, processes: int = 1) -> int:
+    """How many loading processes suit a device, when nobody says.
+
+    None beside a CPU, which the network keeps busy by itself; else the cores to spare.
+
+    Args:
+        device_type: "cpu", "cuda" or "mps".
+        processes: that share this machine's cores.
+    """
+    if device_type == "cpu":
+        return 0
+    return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) // processes - 1))
 
 
 def worker_init(worker_id: int) -> None:

@@ -92,7 +92,7 @@ def evaluate(
     data: str | Path,
     split: str = "val",
     batch_size: int = 16,
-    workers: int = 2,
+    workers: int | None = None,
     device: str = "auto",
 ) -> CocoMetrics:
     """Score a trained detector on labelled pictures, as ``yolokit eval`` does.
@@ -102,7 +102,7 @@ def evaluate(
         data: a data folder or data.yaml.
         split: "train", "val" or "test".
         batch_size: pictures a step.
-        workers: loading processes.
+        workers: loading processes; None for what suits the device.
         device: where a model file is loaded to; a loaded model stays where it is.
 
     Raises:

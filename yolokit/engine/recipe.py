@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 
 from yolokit.config import Config
+from yolokit.data.loading import spare_workers
 from yolokit.errors import ConfigError
 
 _BATCH_SIZE = 16  # pictures; fills two cores and is small enough for a set of a hundred
 _LR_AT_16 = {"adamw": 1e-3, "sgd": 1e-2}  # peak rate of the head at that batch size
-_MOST_WORKERS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.4  # of a training picture's, for one validated picture
 
@@ -48,7 +47,9 @@ def resolve(
     every = train.validate_every
     if every == "auto":
         every = _epochs_between_validations(config, train_images, val_images)
-    workers = train.workers if isinstance(train.workers, int) else _workers(accelerator, world_size)
+    workers = (
+        train.workers if isinstance(train.workers, int) else spare_workers(accelerator, world_size)
+    )
     chosen = {"batch_size": batch_size, "lr": lr, "validate_every": every, "workers": workers}
     return config.model_copy(update={"train": train.model_copy(update=chosen)})
 
@@ -59,13 +60,6 @@ def _batch_size(config: Config, train_images: int, world_size: int) -> int:
         return given
     wanted = min(_BATCH_SIZE * world_size, train_images)
     return max(world_size, wanted // world_size * world_size)
-
-
-def _workers(accelerator: str, world_size: int) -> int:
-    """None beside a CPU training, which keeps every core busy itself; else the spare cores."""
-    if accelerator == "cpu":
-        return 0
-    return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) // world_size - 1))
 
 
 def _epochs_between_validations(config: Config, train_images: int, val_images: int) -> int:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from yolokit.config import PredictConfig, SplitConfig
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
-from yolokit.data.loading import DetectionDataset, collate, worker_init
+from yolokit.data.loading import DetectionDataset, collate, spare_workers, worker_init
 from yolokit.evaluation.align import align_categories
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows, load_truth
 from yolokit.evaluation.rows import to_rows
@@ -34,7 +34,7 @@ def evaluate_split(
     image_hw: tuple[int, int],
     predict: PredictConfig,
     batch_size: int,
-    workers: int = 0,
+    workers: int | None = None,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[CocoMetrics, list[Row]]:
@@ -46,7 +46,8 @@ def evaluate_split(
         class_names: the model's name of label 0..C-1.
         category_ids: the model's category id of label 0..C-1.
         image_hw: the network input's (height, width), pixels.
-        predict, batch_size, workers, device, progress: see ``evaluate_detector``.
+        predict, batch_size, device, progress: see ``evaluate_detector``.
+        workers: loading processes; None for what suits the device.
 
     Returns:
         The metrics and the COCO rows, in the split's own category ids.
@@ -65,7 +66,7 @@ def evaluate_split(
         aligned,
         predict=predict,
         batch_size=batch_size,
-        workers=workers,
+        workers=spare_workers(torch.device(device).type) if workers is None else workers,
         device=device,
         progress=progress,
     )
