@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,10 +21,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
         path: the final name; its folder is created when missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last: writers that choose a format by it must not be misled.
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=path.parent
-    )
+    prefix, suffix = _temporary_name(path)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,6 +39,21 @@ def write_text_atomically(path: Path, text: str) -> None:
     """Write UTF-8 text so that ``path`` holds all of it or is unchanged."""
     with written_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the temporary files that killed writers of ``path`` left beside it.
+
+    Only for a file that nobody is writing now.
+    """
+    prefix, suffix = _temporary_name(path)
+    for leftover in path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}"):
+        leftover.unlink(missing_ok=True)
+
+
+def _temporary_name(path: Path) -> tuple[str, str]:
+    # The suffix stays last: writers that choose a format by it must not be misled.
+    return f".{path.stem}-", f".part{path.suffix}"
 
 
 def _flush(path: Path) -> None:

@@ -224,7 +224,6 @@ def test_supervision_is_optional(
 def test_supervision_gets_the_same_boxes(
     predictor: Predictor, images: list[NDArray[np.uint8]]
 ) -> None:
-    pytest.importorskip("supervision")
     (result,) = predictor.predict(images[0], conf=0.01)
     converted = result.to_supervision()
     np.testing.assert_array_equal(converted.xyxy, result.boxes)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.images import read_image
 from yolokit.data.prepare import resize_image
 from yolokit.errors import DataError, ImageError
+from yolokit.files import written_atomically
 from yolokit.ops.letterbox import fit_letterbox, resized_hw
 
 PictureStore: TypeAlias = Callable[[int], NDArray[np.uint8]]
@@ -127,17 +127,11 @@ def _fill(pixels: NDArray[np.uint8], store: _Decoder, offsets: NDArray[np.int64]
 def _write_file(path: Path, store: _Decoder, offsets: NDArray[np.int64]) -> None:
     """Write beside the target and rename, so that a killed run leaves no half-filled cache."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        try:
+        with written_atomically(path) as temporary:
             os.truncate(temporary, int(offsets[-1]))
             pixels = np.memmap(temporary, dtype=np.uint8, mode="r+")
             _fill(pixels, store, offsets)
             pixels.flush()
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"cannot write the picture cache {path}: {error.strerror or error}. "

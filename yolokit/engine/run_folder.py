@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from yolokit.errors import ConfigError, YolokitError
-from yolokit.files import write_text_atomically
+from yolokit.files import remove_leftovers, write_text_atomically
 
 
 class RunFolder:
@@ -56,6 +56,11 @@ class RunFolder:
         """
         if not self.config.is_file():
             raise ConfigError(f"no run to resume: {self.config} is missing. Give a run folder")
+
+    def clean(self) -> None:
+        """Delete what a killed session left half-written."""
+        for file in (self.config, self.model, self.checkpoint, self.metrics, self.report):
+            remove_leftovers(file)
 
     def rewind_metrics(self, epoch: int) -> None:
         """Drop rows of epochs after ``epoch``: a resumed run writes them again."""

@@ -85,6 +85,7 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         if not resume:  # only now: what is wrong with the config or the data has been said
             write_text_atomically(folder.config, dump_config(config))
         print(summary(config, train_set, val_set, placement, checkpoint), flush=True)
+        folder.clean()
         if checkpoint:
             folder.rewind_metrics(_finished_epochs(checkpoint))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)

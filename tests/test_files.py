@@ -1,0 +1,49 @@
+"""Files are whole or not there."""
+
+from pathlib import Path
+
+import pytest
+
+from yolokit.files import remove_leftovers, write_text_atomically, written_atomically
+
+
+def test_the_name_appears_with_the_whole_content(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    with written_atomically(path) as temporary:
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".json"
+        temporary.write_text("whole")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_text_atomically(path, "old")
+    with pytest.raises(KeyboardInterrupt), written_atomically(path) as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
+    plain, atomic = tmp_path / "plain", tmp_path / "atomic"
+    plain.write_text("")
+    write_text_atomically(atomic, "")
+    assert atomic.stat().st_mode == plain.stat().st_mode
+
+
+def test_leftovers_of_a_killed_writer_go_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    kept = [
+        path,
+        tmp_path / ".last.ckpt",
+        tmp_path / ".other-x.part.ckpt",
+        tmp_path / "x.part.ckpt",
+    ]
+    for file in [*kept, tmp_path / ".last-abc.part.ckpt"]:
+        file.write_text("")
+    remove_leftovers(path)
+    assert set(tmp_path.iterdir()) == set(kept)
