@@ -17,7 +17,7 @@ import torch
 from yolokit.data.synthesis import synthesise
 
 KILLS = 10
-EPOCHS = 5
+EPOCHS = 24  # enough steps for all the kills to find the run at work
 # Everything that carries state or chance is switched on: EMA, mosaic, dropout, accumulation,
 # a thaw in mid-run, two workers, a validation every other epoch.
 CONFIG = f"""
@@ -63,7 +63,7 @@ def stop_somewhere(rng: random.Random, checkpoint: Path, arguments: list[str], n
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, start_new_session=True) as process:
         while process.poll() is None:
             if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
-                time.sleep(rng.random() * 0.4)  # a few steps
+                time.sleep(rng.random() * 0.3)  # a few steps
                 break
             time.sleep(0.005)
         if process.poll() is None:
@@ -80,16 +80,11 @@ def test_ten_kills_change_no_bit(folder: Path) -> None:
     rng = random.Random(0)
     cut = folder / "cut"
     arguments = command(folder / "config.yaml", "--data", folder / "set", "--run", cut)
-    killed = 0
     for _ in range(KILLS):
         status = stop_somewhere(rng, cut / "last.ckpt", arguments, signal.SIGKILL)
-        if status == 0:
-            break  # it was done before the signal came: the last resume has nothing left to do
         assert status == -signal.SIGKILL
-        killed += 1
         torch.load(cut / "last.ckpt", weights_only=True)  # whole, and safe to read
         arguments = command("--resume", cut)
-    assert killed >= 3
     run("--resume", cut)
     assert (cut / "model.safetensors").read_bytes() == (
         folder / "whole" / "model.safetensors"
