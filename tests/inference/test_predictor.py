@@ -14,7 +14,7 @@ import yolokit
 from yolokit.config import ModelConfig, PredictConfig
 from yolokit.data.images import read_image
 from yolokit.data.prepare import prepare_image
-from yolokit.errors import ImageError, WeightsError, YolokitError
+from yolokit.errors import ConfigError, ImageError, WeightsError, YolokitError
 from yolokit.inference.postprocess import select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
@@ -236,3 +236,9 @@ def test_load_from_the_package(model_file: Path, tmp_path: Path) -> None:
     assert model.image_hw == HW and model.device == torch.device("cpu")
     with pytest.raises(WeightsError, match="no model file"):
         yolokit.load(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_here_is_named(model_file: Path, device: str) -> None:
+    with pytest.raises(ConfigError, match=f"no device '{device}' here"):
+        yolokit.load(model_file, device=device)

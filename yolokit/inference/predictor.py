@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from yolokit.data.images import decode_image, read_image
 from yolokit.data.prepare import prepare_image
+from yolokit.errors import ConfigError
 from yolokit.inference.postprocess import select_detections
 from yolokit.inference.result import Result
 from yolokit.models.detector import Detector
@@ -186,7 +187,21 @@ def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
 
 def _resolve(device: str | torch.device) -> torch.device:
     if device != "auto":
-        return torch.device(device)
+        return _present(device)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _present(device: str | torch.device) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        ConfigError: no such device, or none of it here.
+    """
+    try:
+        named = torch.device(device)
+        torch.empty(0, device=named)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"no device {str(device)!r} here. Use cpu or auto") from error
+    return named
