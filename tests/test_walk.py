@@ -145,15 +145,7 @@ def test_files_predicted_one_way_or_the_other_give_the_same_rows(split: SplitCon
         std=detector.backbone.std,
     )
     predictor = Predictor(detector, card)
-    _, rows = evaluate_split(
-        detector,
-        split,
-        class_names=card.class_names,
-        category_ids=card.category_ids,
-        image_hw=card.image_hw,
-        predict=card.predict,
-        batch_size=len(data),
-    )
+    _, rows = evaluate_split(predictor, split, batch_size=len(data))
     results = predictor.predict(data.image_paths, conf=0.001, batch_size=len(data))
     direct = [
         row

@@ -108,15 +108,10 @@ def _score_model(
     chosen = choose_split(data, split)
     predictor = Predictor.load(model, device=device)
     return evaluate_split(
-        predictor.detector,
+        predictor,
         chosen,
-        class_names=predictor.class_names,
-        category_ids=predictor.category_ids,
-        image_hw=predictor.image_hw,
-        predict=predictor.card.predict,
         batch_size=batch_size,
         workers=workers,
-        device=predictor.device,
         progress=_with_bar,
     )
 

@@ -110,14 +110,9 @@ def evaluate(
     """
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device=device)
     metrics, _ = evaluate_split(
-        predictor.detector,
+        predictor,
         choose_split(data, split),
-        class_names=predictor.class_names,
-        category_ids=predictor.category_ids,
-        image_hw=predictor.image_hw,
-        predict=predictor.card.predict,
         batch_size=batch_size,
         workers=workers,
-        device=predictor.device,
     )
     return metrics

@@ -19,6 +19,7 @@ from yolokit.inference.postprocess import select_detections
 from yolokit.types import Batch
 
 if TYPE_CHECKING:
+    from yolokit.inference.predictor import Predictor
     from yolokit.models.detector import Detector
 
 Row = dict[str, Any]  # of a COCO results file
@@ -26,27 +27,19 @@ Progress = Callable[[Iterable[Batch]], Iterable[Batch]]
 
 
 def evaluate_split(
-    detector: Detector,
+    predictor: Predictor,
     split: SplitConfig,
     *,
-    class_names: Sequence[str],
-    category_ids: Sequence[int],
-    image_hw: tuple[int, int],
-    predict: PredictConfig,
     batch_size: int,
     workers: int | None = None,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[CocoMetrics, list[Row]]:
     """Score a trained detector on a split: check it, align its categories, detect, count.
 
     Args:
-        detector: on ``device``.
+        predictor: the detector and what it was trained for; its own thresholds are used.
         split: pictures and COCO file.
-        class_names: the model's name of label 0..C-1.
-        category_ids: the model's category id of label 0..C-1.
-        image_hw: the network input's (height, width), pixels.
-        predict, batch_size, device, progress: see ``evaluate_detector``.
+        batch_size, progress: see ``evaluate_detector``.
         workers: loading processes; None for what suits the device.
 
     Returns:
@@ -56,18 +49,20 @@ def evaluate_split(
         DataError: unusable annotations or pictures, or a category the model does not know.
     """
     truth = load_truth(split.annotations)
-    aligned = align_categories(class_names, category_ids, truth, str(split.annotations))
+    aligned = align_categories(
+        predictor.class_names, predictor.category_ids, truth, str(split.annotations)
+    )
     dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # the file is scored, not these boxes
     require_good_images(check_images(dataset), dataset)
     return evaluate_detector(
-        detector,
-        DetectionDataset(dataset, image_hw),
+        predictor.detector,
+        DetectionDataset(dataset, predictor.image_hw),
         truth,
         aligned,
-        predict=predict,
+        predict=predictor.card.predict,
         batch_size=batch_size,
-        workers=spare_workers(torch.device(device).type) if workers is None else workers,
-        device=device,
+        workers=spare_workers(predictor.device.type) if workers is None else workers,
+        device=predictor.device,
         progress=progress,
     )
 
