@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from yolokit.ops.eligible_cells import eligible_cells
 from yolokit.ops.iou import iou
 from yolokit.ops.yolo_codec import Cells
 from yolokit.types import Truth
@@ -90,7 +91,7 @@ def assign_task_aligned(
         return Assignment(nothing.bool(), nothing.long(), nothing)
     overlaps = iou(truths.boxes[:, :, None], boxes[:, None])  # [B, T, N]
     label_scores = scores.gather(2, truths.labels[:, None].expand(-1, count, -1)).transpose(1, 2)
-    eligible = _eligible(cells, truths)
+    eligible = eligible_cells(truths.boxes, cells) & truths.real[..., None]  # [B, T, N]
     alignment = label_scores.pow(alpha) * overlaps.pow(beta) * eligible  # [B, T, N]
     chosen = _best_candidates(alignment, eligible, candidates)
     chosen = _settle_contests(chosen, overlaps)
@@ -99,28 +100,6 @@ def assign_task_aligned(
     best_overlap = (overlaps * chosen).amax(-1, keepdim=True)
     quality = alignment / best_alignment.clamp(min=_TINY) * best_overlap  # [B, T, N]
     return Assignment(chosen.any(1), chosen.int().argmax(1), quality.amax(1))
-
-
-def _eligible(cells: Cells, truths: PaddedTruths) -> Tensor:
-    """Cells [B, T, N] whose centre lies in the box, or that are nearest to a tiny one."""
-    x, y = cells.centres.unbind(-1)
-    left, top, right, bottom = truths.boxes[..., None].unbind(2)  # each [B, T, 1]
-    inside = (x > left) & (x < right) & (y > top) & (y < bottom)
-    tiny = ~inside.any(-1, keepdim=True)
-    inside = inside | (tiny & _nearest(cells, truths))
-    return inside & truths.real[..., None]
-
-
-def _nearest(cells: Cells, truths: PaddedTruths) -> Tensor:
-    """The cell of each level [B, T, N] whose centre is nearest to that of the box."""
-    middles = (truths.boxes[..., :2] + truths.boxes[..., 2:]) / 2
-    gaps = (middles[:, :, None] - cells.centres).square().sum(-1)  # [B, T, N]
-    nearest = torch.zeros_like(gaps, dtype=torch.bool)
-    for stride in set(cells.strides.tolist()):
-        others = cells.strides != stride
-        index = gaps.masked_fill(others, torch.inf).argmin(-1, keepdim=True)
-        nearest.scatter_(2, index, True)
-    return nearest
 
 
 def _best_candidates(alignment: Tensor, eligible: Tensor, candidates: int) -> Tensor:
