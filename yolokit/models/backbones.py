@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models import get_model_weights
 
-from yolokit.models.classifier_trunk import ALIASES, Trunk, cut_classifier
+from yolokit.errors import WeightsError
+from yolokit.models.classifier_trunk import ALIASES, VARIANTS, Trunk, cut_classifier
+from yolokit.models.detector_weights import (
+    BackboneWeights,
+    fold_epsilon,
+    from_detector,
+    is_coco,
+    no_detector,
+    read_coco,
+)
 from yolokit.models.timm_trunk import PREFIX, build_timm_trunk
 from yolokit.models.weight_files import load_matching, read_imagenet, read_state_dict
 from yolokit.types import LevelSpec
@@ -24,13 +33,17 @@ class Backbone(nn.Module):
     """A feature extractor with declared levels, in stages that can be frozen.
 
     Args:
+        name: what builds this architecture; not what was asked for where weights brought their own.
         trunk: the network, its levels and its stages.
         mean: per-channel mean of RGB in 0..1 that its weights expect.
         std: per-channel standard deviation, likewise.
     """
 
-    def __init__(self, trunk: Trunk, *, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    def __init__(
+        self, name: str, trunk: Trunk, *, mean: tuple[float, ...], std: tuple[float, ...]
+    ) -> None:
         super().__init__()
+        self.name = name
         self.trunk = trunk.module
         self.levels: list[LevelSpec] = trunk.levels
         self.mean = mean
@@ -84,7 +97,8 @@ def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Bac
 
     Args:
         name: a torchvision classifier (``regnet`` means ``regnet_y_400mf``), or ``timm:NAME``.
-        weights: ``imagenet``, ``none``, or a file holding the classifier's state dict.
+        weights: ``imagenet``; ``coco`` or ``coco:DETECTOR``, torchvision's detector trained on
+            COCO; ``none``; or a file holding the state dict of the classifier or such a detector.
         image_hw: the network input's (height, width) in pixels.
 
     Raises:
@@ -92,16 +106,37 @@ def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Bac
         WeightsError: weights that are absent or do not fit.
     """
     if name.startswith(PREFIX):
+        if is_coco(weights):
+            raise no_detector(name)
         trunk, mean, std = build_timm_trunk(name, weights=weights, image_hw=image_hw)
-        return Backbone(trunk, mean=mean, std=std)
-    name = ALIASES.get(name, name)
-    trunk = cut_classifier(name, image_hw)
+        return Backbone(name, trunk, mean=mean, std=std)
+    classifier = ALIASES.get(name, name)
+    trunk = cut_classifier(classifier, image_hw)
+    preset = get_model_weights(VARIANTS.get(classifier, (classifier,))[0]).DEFAULT.transforms()
+    mean, std = tuple(preset.mean), tuple(preset.std)
     if weights != "none":
-        imagenet = weights == "imagenet"
-        state = read_imagenet(name) if imagenet else read_state_dict(Path(weights).expanduser())
-        load_matching(trunk.module, state, optional=trunk.optional, where=f"weights {weights}")
-    preset = get_model_weights(name).DEFAULT.transforms()
-    return Backbone(trunk, mean=tuple(preset.mean), std=tuple(preset.std))
+        found = _read_weights(classifier, weights)
+        if found.name != classifier:
+            name, trunk = found.name, cut_classifier(found.name, image_hw)
+        load_matching(
+            trunk.module, found.state, optional=trunk.optional, where=f"weights {weights}"
+        )
+        if found.epsilon is not None:
+            fold_epsilon(trunk.module, found.epsilon)
+        mean, std = found.normalisation or (mean, std)
+    return Backbone(name, trunk, mean=mean, std=std)
+
+
+def _read_weights(name: str, weights: str) -> BackboneWeights:
+    if weights == "imagenet":
+        if name in VARIANTS:
+            raise WeightsError(f"there are no ImageNet weights of {name}. Use coco, none or a file")
+        return BackboneWeights(name, read_imagenet(name))
+    if is_coco(weights):
+        return read_coco(name, weights)
+    path = Path(weights).expanduser()
+    state = read_state_dict(path)
+    return from_detector(name, state, file_name=path.name) or BackboneWeights(name, state)
 
 
 def freeze_stages(

@@ -23,6 +23,11 @@ from yolokit.errors import ConfigError
 from yolokit.types import LevelSpec
 
 ALIASES = {"regnet": "regnet_y_400mf"}
+# Variants that torchvision builds but has no name for: the classifier and its arguments.
+REDUCED_TAIL = "mobilenet_v3_large_reduced_tail"  # what SSDLite has: half as wide at stride 32
+VARIANTS: dict[str, tuple[str, dict[str, bool]]] = {
+    REDUCED_TAIL: ("mobilenet_v3_large", {"reduced_tail": True}),
+}
 STRIDES = (2, 4, 8, 16, 32)
 PROBE = 512  # px: large enough to tell strides apart despite unpadded borders
 _TOLERANCE = 0.15  # inception_v3 ends at 14 cells instead of 16, alexnet at 15
@@ -102,8 +107,12 @@ def group_stages(trunk: nn.Module, blocks: list[tuple[str, int]]) -> list[list[s
 
 def _build(name: str) -> nn.Module:
     known = list_models(module=torchvision.models)
+    if name in VARIANTS:
+        base, options = VARIANTS[name]
+        variant: nn.Module = get_model(base, weights=None, **options)
+        return variant
     if name not in known:
-        near = difflib.get_close_matches(name, [*known, *ALIASES], n=3, cutoff=0.3)
+        near = difflib.get_close_matches(name, [*known, *ALIASES, *VARIANTS], n=3, cutoff=0.3)
         raise ConfigError(
             f"unknown backbone {name!r}, nearest: {', '.join(near) or 'resnet18, mobilenet_v2'}. "
             "Give a torchvision classifier by its name, or timm:NAME"

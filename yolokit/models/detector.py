@@ -38,8 +38,13 @@ class Detector(nn.Module):
         self.backbone = backbone
         self.neck = neck
         self.head = head
-        for name in ("mean", "std"):
-            channels = torch.tensor(getattr(backbone, name)).view(1, 3, 1, 1) * _WHITE
+        self.normalise_by(backbone.mean, backbone.std)
+
+    def normalise_by(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Subtract ``mean`` and divide by ``std``, per channel of RGB in 0..1, from now on."""
+        self.backbone.mean, self.backbone.std = mean, std
+        for name, values in (("mean", mean), ("std", std)):
+            channels = torch.tensor(values).view(1, 3, 1, 1) * _WHITE
             self.register_buffer(name, channels, persistent=False)
 
     def forward(self, images: Tensor) -> list[GridOutput]:

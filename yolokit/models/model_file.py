@@ -48,8 +48,8 @@ class ModelCard(BaseModel):
     class_names: list[str] = Field(min_length=1)
     category_ids: list[int]
     image_hw: tuple[int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: tuple[float, ...] = Field(min_length=3, max_length=3)
+    std: tuple[float, ...] = Field(min_length=3, max_length=3)
     data_fingerprint: str = ""
     metrics: dict[str, float | None] = {}
 
@@ -60,10 +60,10 @@ def save_model(path: Path, detector: Detector, card: ModelCard) -> None:
     Args:
         path: where to; its folder is created when missing.
         detector: its weights and batch-norm statistics are written, not changed.
-        card: written as JSON, the backbone's weights file by its name alone.
+        card: written as JSON; its backbone as what the detector has, the weights file by its name.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in detector.state_dict().items()}
-    content = safetensors.torch.save(state, {_KEY: _without_folder(card).model_dump_json()})
+    content = safetensors.torch.save(state, {_KEY: _as_built(card, detector).model_dump_json()})
     with written_atomically(path) as temporary:
         temporary.write_bytes(content)
 
@@ -134,10 +134,14 @@ def _build_blank(card: ModelCard) -> Detector:
         update={"backbone": card.model.backbone.model_copy(update={"weights": "none"})}
     )
     with torch.random.fork_rng(devices=[]):  # loading must not disturb anybody's random numbers
-        return build_detector(blank, num_classes=len(card.class_names), image_hw=card.image_hw)
+        detector = build_detector(blank, num_classes=len(card.class_names), image_hw=card.image_hw)
+    detector.normalise_by(card.mean, card.std)  # the weights', which may not be the classifier's
+    return detector
 
 
-def _without_folder(card: ModelCard) -> ModelCard:
+def _as_built(card: ModelCard, detector: Detector) -> ModelCard:
+    """The card with what builds the backbone that weights brought, and no folder of the user's."""
     backbone = card.model.backbone
-    backbone = backbone.model_copy(update={"weights": Path(backbone.weights).name})
+    update = {"name": detector.backbone.name, "weights": Path(backbone.weights).name}
+    backbone = backbone.model_copy(update=update)
     return card.model_copy(update={"model": card.model.model_copy(update={"backbone": backbone})})

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model_weights
+from torchvision.models import WeightsEnum, get_model_weights
 
 from yolokit.errors import WeightsError
 
@@ -62,7 +62,19 @@ def read_imagenet(name: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: not cached and no network; names the file, its folder and the other way.
     """
-    weights = get_model_weights(name).DEFAULT
+    return fetch_weights(get_model_weights(name).DEFAULT, f"the ImageNet weights of {name}")
+
+
+def fetch_weights(weights: WeightsEnum, what: str) -> dict[str, Tensor]:
+    """A published state dict, from torchvision's cache or downloaded into it.
+
+    Args:
+        weights: torchvision's entry for the file.
+        what: what it is, for the message.
+
+    Raises:
+        WeightsError: not cached and no network; names the file, its folder and the other way.
+    """
     file_name = weights.url.rsplit("/", 1)[-1]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
@@ -70,7 +82,7 @@ def read_imagenet(name: str) -> dict[str, Tensor]:
     except Exception as error:
         problem = "is damaged" if (folder / file_name).exists() else "is not cached"
         raise WeightsError(
-            f"the ImageNet weights of {name} cannot be had: {file_name} {problem} in {folder} and "
+            f"{what} cannot be had: {file_name} {problem} in {folder} and "
             f"could not be downloaded. Put {weights.url} there, or give a file: "
             "-o model.backbone.weights=FILE"
         ) from error
