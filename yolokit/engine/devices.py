@@ -51,12 +51,20 @@ def place(device: str) -> Placement:
 
 
 def choose_precision(wanted: str, accelerator: str) -> Precision:
-    """The trainer's name of a precision; ``auto`` is bf16 on GPUs that have it, else 32 bit."""
+    """The trainer's name of a precision; ``auto`` is bf16 where the device has it, else 32 bit."""
     if wanted == "auto":
-        fast = accelerator == "cuda" and torch.cuda.is_bf16_supported()
-        wanted = "bf16" if fast else "32"
+        wanted = "bf16" if _computes_in_bf16(accelerator) else "32"
     names: dict[str, Precision] = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
     return names[wanted]
+
+
+def _computes_in_bf16(accelerator: str) -> bool:
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if accelerator == "cpu":  # without the instructions it is emulated, and slow
+        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.12
+        return bool(capabilities.get("avx512_bf16", False))
+    return False
 
 
 def _accelerator(device: str) -> tuple[str, int | list[int]]:

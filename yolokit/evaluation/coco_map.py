@@ -34,6 +34,7 @@ class CocoMetrics:
         per_class: class name -> ``{"AP": …, "AP50": …}``, in order of category id.
         precision50: class name -> precision at recall 0, 0.01 … 1 for IoU 0.50, whose mean is
             AP50; empty where the class has no truth.
+        class_recall: class name -> its AR100.
         class_annotations: class name -> annotations scored, crowds included.
         images: pictures in the truth.
         annotations: annotations scored, crowds included.
@@ -55,6 +56,7 @@ class CocoMetrics:
     ARl: float
     per_class: dict[str, dict[str, float]]
     precision50: dict[str, tuple[float, ...]]
+    class_recall: dict[str, float]
     class_annotations: dict[str, int]
     images: int
     annotations: int
@@ -69,7 +71,7 @@ class CocoMetrics:
     def to_dict(self) -> dict[str, Any]:
         """What ``eval --json`` writes: undefined numbers are None, which JSON calls null."""
         fields = asdict(self)
-        for name in ("precision50", "class_annotations", "unscorable"):
+        for name in ("precision50", "class_recall", "class_annotations", "unscorable"):
             del fields[name]
         per_class = {name: _nan_to_none(scores) for name, scores in self.per_class.items()}
         return {**fields, **_nan_to_none(self.numbers), "per_class": per_class}
@@ -120,7 +122,7 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
             names an image or category that the truth lacks.
     """
     pair = to_coco(truth, rows)
-    stats, precision = _run_pycocotools(*pair)
+    stats, precision, recall = _run_pycocotools(*pair)
     names = _unique_names(truth["categories"])
     annotations = pair[0].dataset["annotations"]
     counts = Counter(annotation["category_id"] for annotation in annotations)
@@ -134,6 +136,9 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         precision50={
             name: tuple(curve[0].tolist()) if curve[0, 0] > -1 else ()
             for name, curve in zip(names.values(), curves, strict=True)
+        },
+        class_recall={
+            name: _mean_defined(recall[:, k, 0, -1]) for k, name in enumerate(names.values())
         },
         class_annotations={name: counts[category_id] for category_id, name in names.items()},
         images=len(truth["images"]),
@@ -170,8 +175,8 @@ def to_coco(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tupl
     return pair
 
 
-def _run_pycocotools(truth: COCO, detections: COCO) -> tuple[list[float], Any]:
-    """The twelve numbers, and precision [T thresholds, R recalls, K classes, areas, limits]."""
+def _run_pycocotools(truth: COCO, detections: COCO) -> tuple[list[float], Any, Any]:
+    """The twelve numbers, precision [T thresholds, R recalls, K classes, areas, limits], recall."""
     from pycocotools.cocoeval import COCOeval
 
     evaluation = COCOeval(truth, detections, "bbox")
@@ -179,7 +184,8 @@ def _run_pycocotools(truth: COCO, detections: COCO) -> tuple[list[float], Any]:
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return [float(value) for value in evaluation.stats], evaluation.eval["precision"]
+    numbers = [float(value) for value in evaluation.stats]
+    return numbers, evaluation.eval["precision"], evaluation.eval["recall"]
 
 
 def _scorable(

@@ -9,6 +9,7 @@ Shape legend: B images, S_h × S_w cells of a level, N cells of all levels toget
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -29,17 +30,36 @@ class Cells(NamedTuple):
 
 def cells_of(outputs: Sequence[GridOutput]) -> Cells:
     """Centres and strides of every cell of the levels, in the order of ``flatten_levels``."""
-    centres, strides = [], []
-    for output in outputs:
-        _, rows, cols, _ = output.classes.shape
-        stride = output.stride_hw[0]
-        device = output.classes.device
-        y = (torch.arange(rows, device=device, dtype=torch.float32) + 0.5) * stride
-        x = (torch.arange(cols, device=device, dtype=torch.float32) + 0.5) * stride
-        grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
-        centres.append(torch.stack((grid_x, grid_y), -1).reshape(-1, 2))
-        strides.append(torch.full((rows * cols,), stride, device=device))
-    return Cells(torch.cat(centres), torch.cat(strides))
+    return _joined(
+        [
+            _level(output.classes.shape[1:3], output.stride_hw[0], output.classes.device)
+            for output in outputs
+        ]
+    )
+
+
+def cells_at(image_hw: tuple[int, int], strides: Sequence[int]) -> Cells:
+    """The cells of a head with these strides on an input of (height, width) pixels."""
+    height, width = image_hw
+    return _joined(
+        [
+            _level((math.ceil(height / each), math.ceil(width / each)), each, torch.device("cpu"))
+            for each in strides
+        ]
+    )
+
+
+def _level(grid_hw: Sequence[int], stride: float, device: torch.device) -> Cells:
+    rows, cols = grid_hw
+    y = (torch.arange(rows, device=device, dtype=torch.float32) + 0.5) * stride
+    x = (torch.arange(cols, device=device, dtype=torch.float32) + 0.5) * stride
+    grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
+    strides = torch.full((rows * cols,), float(stride), device=device)
+    return Cells(torch.stack((grid_x, grid_y), -1).reshape(-1, 2), strides)
+
+
+def _joined(levels: Sequence[Cells]) -> Cells:
+    return Cells(*(torch.cat(parts) for parts in zip(*levels, strict=True)))
 
 
 def flatten_levels(outputs: Sequence[GridOutput]) -> tuple[Tensor, Tensor]:
