@@ -70,6 +70,8 @@ class LossConfig(_Section):
     candidates: int = Field(default=10, ge=1)
     alpha: float = Field(default=0.5, ge=0)
     beta: float = Field(default=6.0, ge=0)
+    assigner: Literal["task_aligned", "centre"] = "task_aligned"
+    iou_aware: bool = True
 
 
 class SplitConfig(_Section):

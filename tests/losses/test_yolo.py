@@ -114,3 +114,30 @@ def test_pictures_without_boxes_only_push_scores_down() -> None:
 def test_a_wrong_number_of_truths_is_refused() -> None:
     with pytest.raises(ValueError, match="2 truths"):
         loss()(levels(), [truth([], [])])
+
+
+def test_blind_to_the_overlap_every_positive_weighs_alike() -> None:
+    # Nine cells answer for the box; every score is 0.5 (logit 0), so each of the C · N scores
+    # costs log 2, whatever is wanted of it, and the sum is shared by nine positives.
+    outputs = [
+        GridOutput(torch.zeros(1, 8, 8, 3), None, torch.zeros(1, 8, 8, 1, 4 * BINS), (8.0, 8.0))
+    ]
+    criterion = YoloLoss(
+        box=1.0,
+        classes=1.0,
+        dfl=1.0,
+        candidates=10,
+        alpha=0.5,
+        beta=6.0,
+        assigner="centre",
+        iou_aware=False,
+    )
+    terms = criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])
+    assert terms["class"].item() == pytest.approx(math.log(2) * 64 * 3 / 9, rel=1e-5)
+    assert terms["dfl"].item() == pytest.approx(math.log(BINS), rel=1e-5)
+    outputs[0].classes.requires_grad_()
+    criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])["class"].backward()
+    assert outputs[0].classes.grad is not None
+    # Sigmoid less what is wanted, over nine: up for the label of the positives, down elsewhere.
+    assert outputs[0].classes.grad[0, 3, 3].tolist() == pytest.approx([0.5 / 9, -0.5 / 9, 0.5 / 9])
+    assert outputs[0].classes.grad[0, 0, 0].tolist() == pytest.approx([0.5 / 9] * 3)

@@ -31,7 +31,7 @@ HEAD_SETTINGS = {
 }
 LOSS_SETTINGS = {
     "yolov1": ("coord", "noobj", "obj", "classes"),
-    "yolo": ("box", "score", "dfl", "candidates", "alpha", "beta"),
+    "yolo": ("box", "score", "dfl", "assigner", "iou_aware", "candidates", "alpha", "beta"),
 }
 
 

@@ -25,6 +25,8 @@ def _yolo(config: LossConfig) -> nn.Module:
         candidates=config.candidates,
         alpha=config.alpha,
         beta=config.beta,
+        assigner=config.assigner,
+        iou_aware=config.iou_aware,
     )
 
 

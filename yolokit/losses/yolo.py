@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolokit.losses.centre import assign_centre
 from yolokit.losses.task_aligned import Assignment, PaddedTruths, assign_task_aligned, pad_truths
 from yolokit.ops.iou import ciou
 from yolokit.ops.yolo_codec import (
@@ -39,6 +40,9 @@ class YoloLoss(nn.Module):
         candidates: cells asked per truth.
         alpha: exponent of the score in the alignment.
         beta: exponent of the IoU in the alignment.
+        assigner: "task_aligned", or "centre" for the fixed rule, which has no use for
+            ``candidates``, ``alpha`` and ``beta``.
+        iou_aware: False wants a score of 1 from every positive cell and weighs them alike.
     """
 
     def __init__(
@@ -50,10 +54,13 @@ class YoloLoss(nn.Module):
         candidates: int,
         alpha: float,
         beta: float,
+        assigner: str = "task_aligned",
+        iou_aware: bool = True,
     ) -> None:
         super().__init__()
         self.box, self.classes, self.dfl = box, classes, dfl
         self.candidates, self.alpha, self.beta = candidates, alpha, beta
+        self.assigner, self.iou_aware = assigner, iou_aware
 
     def forward(self, outputs: list[GridOutput], truths: list[Truth]) -> dict[str, Tensor]:
         """Named loss terms, scalars, already weighted; their sum is the loss.
@@ -72,15 +79,7 @@ class YoloLoss(nn.Module):
         cells = cells_of(outputs)
         boxes = decode_distances(expected_distances(side_logits), cells)  # [B, N, 4]
         padded = pad_truths(truths)
-        assigned = assign_task_aligned(
-            boxes.detach(),
-            class_logits.detach().sigmoid(),
-            cells,
-            padded,
-            candidates=self.candidates,
-            alpha=self.alpha,
-            beta=self.beta,
-        )
+        assigned = self._assign(boxes.detach(), class_logits.detach().sigmoid(), cells, padded)
         total = assigned.quality.sum().clamp(min=1.0)
         wanted = _wanted_scores(class_logits, assigned, padded)
         class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
@@ -90,6 +89,25 @@ class YoloLoss(nn.Module):
             "class": self.classes * class_term / total,
             "dfl": self.dfl * side_term / total,
         }
+
+    def _assign(
+        self, boxes: Tensor, scores: Tensor, cells: Cells, truths: PaddedTruths
+    ) -> Assignment:
+        if self.assigner == "centre":
+            assigned = assign_centre(boxes, cells, truths)
+        else:
+            assigned = assign_task_aligned(
+                boxes,
+                scores,
+                cells,
+                truths,
+                candidates=self.candidates,
+                alpha=self.alpha,
+                beta=self.beta,
+            )
+        if self.iou_aware:
+            return assigned
+        return assigned._replace(quality=assigned.positive.float())
 
 
 def _wanted_scores(class_logits: Tensor, assigned: Assignment, truths: PaddedTruths) -> Tensor:

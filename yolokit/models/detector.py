@@ -5,6 +5,7 @@ Shape legend: B images, H × W input pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -56,6 +57,13 @@ class Detector(nn.Module):
         Returns:
             One ``GridOutput`` per level of the head.
         """
+        if self.training or torch.is_grad_enabled() or images.device.type != "cpu":
+            return self._outputs(images)
+        # Detecting on a CPU waits for memory: a few pictures at a time stay in its cache.
+        parts = [self._outputs(part) for part in images.split(torch.get_num_threads())]
+        return [_joined(level) for level in zip(*parts, strict=True)]
+
+    def _outputs(self, images: Tensor) -> list[GridOutput]:
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         x = (images.to(mean.dtype) - mean).div_(std)
         return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
@@ -63,3 +71,16 @@ class Detector(nn.Module):
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
         """All boxes of a batch in input pixels with their class scores, before any threshold."""
         return self.head.decode(outputs)
+
+
+def _joined(parts: Sequence[GridOutput]) -> GridOutput:
+    """One level's outputs for several runs of pictures, in a row."""
+    if len(parts) == 1:
+        return parts[0]
+    confidences = [part.confidences for part in parts if part.confidences is not None]
+    return GridOutput(
+        classes=torch.cat([part.classes for part in parts]),
+        confidences=torch.cat(confidences) if confidences else None,
+        box_codes=torch.cat([part.box_codes for part in parts]),
+        stride_hw=parts[0].stride_hw,
+    )
