@@ -41,6 +41,7 @@ THIRD_PARTIES = {
     "click": {"cli"},
     "cv2": {"data", "video"},
     "timm": {"models"},
+    "scipy": {"ops/matching.py"},
     "supervision": {"inference"},
     "torchvision": {"models", "ops"},
     "pydantic": {"config.py", "config_file.py", "models", "data", "engine"},

@@ -162,6 +162,50 @@ def test_stats_of_one_split_at_a_configs_size(
     assert "448x448" not in printed and "14x14" in printed
 
 
+def test_stats_of_a_configured_head(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, file = tmp_path / "c.yaml", tmp_path / "stats.json"
+    config.write_text("model: {head: yolo, strides: [32, 64]}\ndata: {image_size: 64}")
+    arguments = ["--config", str(config), "--json", str(file)]
+    assert main(["data", "stats", str(shapes), *arguments]) == 0
+    printed = capsys.readouterr().out
+    report = json.loads(file.read_text())
+    train, advice = report["splits"]["train"], report["head"]
+    # five cells and boxes of a few pixels: much is lost, and finer cells help
+    assert train["ceilings"] == {} and advice["split"] == "train"
+    assert train["head"]["boxes"] == train["boxes"] == sum(train["class_boxes"].values())
+    for cause, count in train["head"]["lost"].items():
+        assert sum(each["lost"][cause] for each in train["head"]["per_class"].values()) == count
+    best = max(advice["alternatives"], key=lambda each: each["AP"])
+    assert best["AP"] > train["head"]["AP"] and "model.strides=[16,32,64]" in printed
+    assert "cells of 32, 64 px" in printed and f"{train['head']['AP']:.3f}" in printed
+    lines = printed.splitlines()
+    assert lines[-1] == advice["recommendation"] and lines[-1].startswith("recommendation: ")
+    assert sum(line.startswith("  AP AR of ") for line in lines) == len(train["class_boxes"])
+
+
+def test_stats_of_a_configured_yolov1_has_both(
+    shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--config", "quickstart", "--split", "val", "--grid-size", "5"]
+    assert main(["data", "stats", str(shapes), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "at best, 5x5 cells" in printed and "at best, yolov1 on " in printed
+    assert "7x7" not in printed and printed.splitlines()[-1].startswith("recommendation: ")
+
+
+def test_stats_of_a_split_without_boxes_with_a_config(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = copy / "annotations/instances_val.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "annotations": []}))
+    arguments = ["--split", "val", "--config", "quickstart"]
+    assert main(["data", "stats", str(copy), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "nan" not in printed and "no boxes to judge by" in printed
+
+
 def test_stats_of_an_absent_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "set"
     assert main(["data", "shapes", str(folder), "--images", "1,0,0", "--size", "64x64"]) == 0

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from yolokit.ops.yolo_codec import (
+    cells_at,
     cells_of,
     decode_distances,
     decode_yolo,
@@ -82,3 +83,9 @@ def test_decoded_boxes_are_those_of_a_loop() -> None:
                 assert decoded.scores[1, index].tolist() == pytest.approx(expected_scores)
                 index += 1
     assert index == decoded.boxes.shape[1]
+
+
+def test_cells_of_an_input_are_those_of_a_heads_outputs() -> None:
+    expected, got = cells_of([level(9, 5, 8.0), level(5, 3, 16.0)]), cells_at((70, 40), (8, 16))
+    assert torch.equal(expected.centres, got.centres)
+    assert torch.equal(expected.strides, got.strides)

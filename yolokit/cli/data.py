@@ -144,8 +144,8 @@ def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) ->
     "grid_sizes",
     type=click.IntRange(1, 64),
     multiple=True,
-    default=(7, 14),
-    help="Ceiling of a grid of so many cells a side; may be repeated.",
+    help="Ceiling of a YOLOv1 grid of so many cells a side; may be repeated. Default: 7 and 14, "
+    "or none where CONFIG has another head.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="Also write the numbers there."
@@ -161,12 +161,24 @@ def stats(
 
     And what a grid that holds one object a cell, as YOLOv1's, can reach at best: the COCO scores
     of a detector that finds exactly the boxes that own a cell.
+
+    With --config, what the configured head can reach at best: the scores of a detector that says
+    each box as well as its cells, its code and its prediction settings allow, what the rest is
+    lost to, and which change would lift it.
     """
     from yolokit.cli.data_report import format_report, measure_splits
     from yolokit.files import write_text_atomically
 
-    image_hw = _load_config(config).data.image_hw
-    report = measure_splits(data, split, image_hw=image_hw, grid_sizes=grid_sizes)
+    run = _load_config(config)
+    if not grid_sizes and run.model.head == "yolov1":
+        grid_sizes = (7, 14)
+    report = measure_splits(
+        data,
+        split,
+        image_hw=run.data.image_hw,
+        grid_sizes=grid_sizes,
+        config=None if config is None else run,
+    )
     if json_file is not None:
         write_text_atomically(json_file, json.dumps(report, allow_nan=False, indent=2) + "\n")
     click.echo(format_report(report))

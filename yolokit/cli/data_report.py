@@ -7,6 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from yolokit.cli.head_report import advise, format_head, measured_values
+from yolokit.cli.table import aligned, number, share
+from yolokit.config import Config
 from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
@@ -14,6 +17,7 @@ from yolokit.data.statistics import split_statistics
 from yolokit.errors import DataError
 from yolokit.evaluation.ceiling import score_ceiling
 from yolokit.evaluation.coco_map import load_truth
+from yolokit.evaluation.head_ceiling import measure_ceiling
 
 _SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}
 _COUNTS = {
@@ -27,7 +31,12 @@ _COUNTS = {
 
 
 def measure_splits(
-    data: Path, only: Sequence[str], *, image_hw: tuple[int, int], grid_sizes: Sequence[int]
+    data: Path,
+    only: Sequence[str],
+    *,
+    image_hw: tuple[int, int],
+    grid_sizes: Sequence[int],
+    config: Config | None = None,
 ) -> dict[str, Any]:
     """Statistics and grid ceilings of the splits of a data set, as plain values.
 
@@ -36,15 +45,18 @@ def measure_splits(
         only: the splits wanted; all when empty.
         image_hw: the network input's (height, width), pixels.
         grid_sizes: cells along each side, one ceiling each.
+        config: whose head's ceiling is wanted as well, with advice.
 
     Returns:
-        ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined.
+        ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined. With
+        a config also ``"head"`` in each split, and ``"head"`` with the advice beside ``"splits"``.
     """
     splits = locate_splits(data)
     if missing := [name for name in only if name not in splits]:
         raise DataError(f"no split {missing[0]!r} in {data}. It has {', '.join(splits)}")
-    measured = {}
-    for name in only or splits:
+    report: dict[str, Any] = {"input_hw": list(image_hw), "splits": {}}
+    names = list(only or splits)
+    for name in names:
         dataset = CocoDataset.load(splits[name], max_bad_boxes=1.0)
         truth = load_truth(splits[name].annotations)
         ceilings = {}
@@ -55,8 +67,14 @@ def measure_splits(
                 "kept": int(ceiling.kept.sum()),
                 **{score: scores[score] for score in (*_SCORES, "per_class")},
             }
-        measured[name] = {**asdict(split_statistics(dataset, image_hw)), "ceilings": ceilings}
-    return {"input_hw": list(image_hw), "splits": measured}
+        values = {**asdict(split_statistics(dataset, image_hw)), "ceilings": ceilings}
+        if config is not None:
+            scored = measure_ceiling(dataset, truth, config)
+            values["head"] = measured_values(scored, dataset.class_names)
+            if name == ("train" if "train" in names else names[0]):  # what it will learn from
+                report["head"] = advise(dataset, truth, config, scored, split=name)
+        report["splits"][name] = values
+    return report
 
 
 def format_report(report: dict[str, Any]) -> str:
@@ -75,23 +93,26 @@ def format_report(report: dict[str, Any]) -> str:
     ):
         rows += [[], [title]]
         for size, limit in (("small", "< 32²"), ("medium", "< 96²"), ("large", "")):
-            cells = (_share(split[key][size], split["boxes"]) for split in values)
+            cells = (share(split[key][size], split["boxes"]) for split in values)
             rows.append([f"  {size} {limit}", *cells])
     for grid_size in values[0]["ceilings"]:
         rows += _ceiling_rows(grid_size, values)
-    return _aligned(rows)
+    if "head" not in report:
+        return aligned(rows)
+    head_rows, advice = format_head(report, _class_names(values))
+    return "\n".join([aligned(rows + head_rows), *advice])
 
 
 def _ceiling_rows(grid_size: str, values: list[dict[str, Any]]) -> list[list[str]]:
     ceilings = [split["ceilings"][grid_size] for split in values]
-    kept = [_share(c["kept"], split["boxes"]) for c, split in zip(ceilings, values, strict=True)]
+    kept = [share(c["kept"], split["boxes"]) for c, split in zip(ceilings, values, strict=True)]
     title = f"at best, {grid_size}x{grid_size} cells with one object each"
     rows: list[list[str]] = [[], [title], ["  boxes held", *kept]]
     for score, name in _SCORES.items():
-        rows.append([f"  {name}", *(_number(ceiling[score]) for ceiling in ceilings)])
+        rows.append([f"  {name}", *(number(ceiling[score]) for ceiling in ceilings)])
     for name in _class_names(values):
         scores = (ceiling["per_class"].get(name, {}).get("AP") for ceiling in ceilings)
-        rows.append([f"  AP of {name}", *map(_number, scores)])
+        rows.append([f"  AP of {name}", *map(number, scores)])
     return rows
 
 
@@ -99,24 +120,3 @@ def _class_names(values: list[dict[str, Any]]) -> list[str]:
     """Classes that have a box in some split, in order of first mention."""
     named = {name: count for split in values for name, count in split["class_boxes"].items()}
     return [name for name in named if any(split["class_boxes"].get(name) for split in values)]
-
-
-def _share(count: int, total: int) -> str:
-    return f"{count} ({count / total:.0%})" if total else str(count)
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    columns = max(map(len, rows))
-    full = [row for row in rows if len(row) == columns]
-    widths = [max(len(row[column]) for row in full) for column in range(columns)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
-        if len(row) == columns
-        else " ".join(row)
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
