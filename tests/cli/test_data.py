@@ -173,10 +173,11 @@ def test_stats_of_a_configured_head(
     report = json.loads(file.read_text())
     train, advice = report["splits"]["train"], report["head"]
     # five cells and boxes of a few pixels: much is lost, and finer cells help
-    assert train["ceilings"] == {} and advice["split"] == "train"
+    assert train["ceilings"] == {} and advice["measured_on"] == "train"
     assert train["head"]["boxes"] == train["boxes"] == sum(train["class_boxes"].values())
     for cause, count in train["head"]["lost"].items():
         assert sum(each["lost"][cause] for each in train["head"]["per_class"].values()) == count
+    assert advice["as_configured"]["AP"] == train["head"]["AP"]
     best = max(advice["alternatives"], key=lambda each: each["AP"])
     assert best["AP"] > train["head"]["AP"] and "model.strides=[16,32,64]" in printed
     assert "cells of 32, 64 px" in printed and f"{train['head']['AP']:.3f}" in printed

@@ -13,8 +13,9 @@ import pytest
 from yolokit.config import Config, SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
+from yolokit.evaluation import ceiling_advice
 from yolokit.evaluation.ceiling import score_ceiling
-from yolokit.evaluation.ceiling_advice import choose, measure_alternatives
+from yolokit.evaluation.ceiling_advice import choose, measure_alternatives, sample
 from yolokit.evaluation.coco_map import load_truth
 from yolokit.evaluation.head_ceiling import LOSSES, ScoredCeiling, measure_ceiling
 
@@ -159,6 +160,35 @@ def test_nothing_lost_nothing_advised(tmp_path: Path) -> None:
     now = measure_ceiling(*pair, config(64))
     assert measure_alternatives(*pair, config(64), now) == []
     assert choose([], now) is None
+
+
+def test_advice_on_a_large_set_looks_at_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    images = [{"id": i, "file_name": f"{i}", "height": 64, "width": 64} for i in range(10, 30)]
+    rows = [
+        {"image_id": int(rng.integers(10, 30)), "bbox": [*rng.uniform(0, 30, 2), 9, 8]}
+        for _ in range(60)
+    ]
+    tree = {
+        "images": images,
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [{"id": n, "category_id": 1, **row} for n, row in enumerate(rows)],
+    }
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(tree))
+    dataset, truth = CocoDataset.load(SplitConfig(images=tmp_path, annotations=path)), tree
+    assert sample(dataset, truth) == (dataset, truth)
+    monkeypatch.setattr(ceiling_advice, "_ENOUGH_PICTURES", 5)
+    part, part_truth = sample(dataset, truth)
+    assert part.image_ids.tolist() == [10, 14, 18, 22, 26]
+    for index in range(5):
+        for mine, theirs in zip(part.truth(index), dataset.truth(index * 4), strict=True):
+            assert np.array_equal(mine, theirs)
+    scored = measure_ceiling(part, part_truth, config(64))
+    assert scored.metrics.images == 5
+    assert scored.metrics.annotations == len(part.boxes) == scored.boxes.sum()
 
 
 # ---------------------------------------------------------------------------------- real sets

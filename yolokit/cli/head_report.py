@@ -9,8 +9,8 @@ from typing import Any
 from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
-from yolokit.evaluation.ceiling_advice import Alternative, choose, measure_alternatives
-from yolokit.evaluation.head_ceiling import ScoredCeiling
+from yolokit.evaluation.ceiling_advice import Alternative, choose, measure_alternatives, sample
+from yolokit.evaluation.head_ceiling import ScoredCeiling, measure_ceiling
 
 _MANY = 0.1  # share of narrow boxes that deserves a word
 _WORDS = {  # cause -> in the table, in a sentence
@@ -60,21 +60,29 @@ def advise(
     split: str,
 ) -> dict[str, Any]:
     """What the head is, which changes were tried on a split, what they reach, and a sentence."""
+    part, part_truth = sample(dataset, truth)
+    if part is not dataset:
+        split = f"{len(part)} pictures of {split}"
+        now = measure_ceiling(part, part_truth, config)
+    dataset, truth = part, part_truth
     alternatives = measure_alternatives(dataset, truth, config, now)
     return {
         "title": _title(config),
         "finest": now.finest,
-        "split": split,
+        "measured_on": split,
+        "as_configured": _reached(now),
         "alternatives": [
-            {
-                "changes": list(each.changes),
-                "AP": _defined(each.scored.metrics.AP),
-                "AR": _defined(each.scored.metrics.AR100),
-                "narrow": int(each.scored.narrow.sum()),
-            }
-            for each in alternatives
+            {"changes": list(each.changes), **_reached(each.scored)} for each in alternatives
         ],
         "recommendation": _recommendation(now, alternatives, split),
+    }
+
+
+def _reached(scored: ScoredCeiling) -> dict[str, Any]:
+    return {
+        "AP": _defined(scored.metrics.AP),
+        "AR": _defined(scored.metrics.AR100),
+        "narrow": int(scored.narrow.sum()),
     }
 
 
@@ -86,14 +94,17 @@ def format_head(
     held = [s["boxes"] - sum(s["lost"][cause] for cause in _GRID_LOSSES) for s in splits]
     rows: list[list[str]] = [[], [f"at best, {head['title']}"]]
     rows.append(
-        ["  boxes held", *(share(h, s["boxes"]) for h, s in zip(held, splits, strict=True))]
+        [
+            "  boxes held at IoU 0.95",
+            *(share(h, s["boxes"]) for h, s in zip(held, splits, strict=True)),
+        ]
     )
     for cause, (words, _) in _WORDS.items():
         if any(split["lost"][cause] for split in splits):
             rows.append([f"  lost: {words}", *(str(split["lost"][cause]) for split in splits)])
     if any(split["narrow"] for split in splits):
         narrow = (share(split["narrow"], split["boxes"]) for split in splits)
-        rows.append([f"  hard: narrower than {head['finest']:g} px", *narrow])
+        rows.append([f"  hard: narrower than {head['finest']:.3g} px", *narrow])
     rows += [[f"  {score}", *(number(split[score]) for split in splits)] for score in _SCORES]
     for name in names:
         pairs = (split["per_class"].get(name, {}) for split in splits)
@@ -109,10 +120,9 @@ def _tried(report: Mapping[str, Any]) -> list[str]:
     head = report["head"]
     if not head["alternatives"]:
         return []
-    now = report["splits"][head["split"]]["head"]
-    rows = [[f"at best on {head['split']}", "AP", "AR"]]
+    rows = [[f"at best on {head['measured_on']}", "AP", "AR"]]
     for name, values in [
-        ("as configured", now),
+        ("as configured", head["as_configured"]),
         *((" ".join(each["changes"]), each) for each in head["alternatives"]),
     ]:
         rows.append([f"  {name}", number(values["AP"]), number(values["AR"])])
@@ -148,7 +158,7 @@ def _recommendation(now: ScoredCeiling, alternatives: Sequence[Alternative], spl
         return keep
     return (
         f"{keep}; but {narrow / boxes:.0%} of the boxes are narrower than a cell of "
-        f"{now.finest:g} px, which makes them hard: {' '.join(fewest.changes)} makes that "
+        f"{now.finest:.3g} px, which makes them hard: {' '.join(fewest.changes)} makes that "
         f"{fewest.scored.narrow.sum() / boxes:.0%}"
     )
 

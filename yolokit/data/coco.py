@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ from yolokit.data.coco_file import (
 from yolokit.errors import DataError
 
 DEFAULT_MAX_BAD_BOXES = 0.05  # fraction of a file's boxes
+_OF_BOXES = ("boxes", "labels", "crowd", "annotation_ids")  # the arrays with an entry a box
 
 
 class ImageTruth(NamedTuple):
@@ -138,6 +139,21 @@ class CocoDataset:
     def image_paths(self) -> list[Path]:
         """Where every picture lies, in file order."""
         return [self.image_path(index) for index in range(len(self))]
+
+    def pictures(self, indices: Sequence[int]) -> CocoDataset:
+        """Some of the pictures, in the order given, with their boxes; its fingerprint is empty."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        starts, ends = self.box_offsets[chosen], self.box_offsets[chosen + 1]
+        rows = [np.arange(start, end) for start, end in zip(starts, ends, strict=True)]
+        owned = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+        return replace(
+            self,
+            **{name: getattr(self, name)[chosen] for name in ("image_ids", "file_names")},
+            sizes_hw=self.sizes_hw[chosen],
+            box_offsets=np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64),
+            **{name: getattr(self, name)[owned] for name in _OF_BOXES},
+            fingerprint="",
+        )
 
     def truth(self, index: int) -> ImageTruth:
         """The boxes of picture ``index`` in file order, crowds included; maybe none."""

@@ -37,6 +37,7 @@ class HeadCeiling:
         off_centre: [N] bool, said too large, because the box holds no cell's centre.
         vanished: [N] bool, without area once the picture is scaled to the input.
         narrow: [N] bool, narrower than a cell of the finest grid: hard, but not lost by that.
+            None for ``yolov1``, whose cells are made for objects smaller than they are.
     """
 
     boxes: NDArray[np.float32]
@@ -55,7 +56,6 @@ def yolov1_ceiling(
     kept = grid_ceiling(dataset, grid_size=grid_size, image_hw=image_hw).kept
     boxes = _input_boxes(dataset, image_hw)
     has_area = _sides(boxes).min(axis=1) > 0
-    finest = min(image_hw) / grid_size
     nothing = np.zeros(len(boxes), dtype=np.bool_)
     return HeadCeiling(
         boxes=boxes,
@@ -64,7 +64,7 @@ def yolov1_ceiling(
         out_of_reach=nothing,
         off_centre=nothing,
         vanished=~has_area & ~dataset.crowd,
-        narrow=(_sides(boxes).min(axis=1) < finest) & ~dataset.crowd,
+        narrow=nothing,
     )
 
 
