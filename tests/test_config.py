@@ -17,7 +17,18 @@ from yolokit.config import Config, parse_duration
 from yolokit.config_file import dump_config, find_config, load_config
 from yolokit.errors import ConfigError
 
-SHIPPED = ["quickstart", "reference", "yolov1_mobilenet_v2", "yolov1_resnet18", "yolov1_vgg16"]
+SHIPPED = [
+    "quickstart",
+    "reference",
+    "yolo_mobilenet_v2",
+    "yolo_mobilenet_v3_large",
+    "yolo_resnet18",
+    "yolo_resnet50",
+    "yolo_squeezenet1_1",
+    "yolov1_mobilenet_v2",
+    "yolov1_resnet18",
+    "yolov1_vgg16",
+]
 
 
 def _write(folder: Path, text: str) -> Path:
@@ -53,6 +64,11 @@ def test_the_reference_explains_every_key(repository: Path) -> None:
 
 def test_these_configs_are_shipped(repository: Path) -> None:
     assert sorted(path.stem for path in (repository / "configs").glob("*.yaml")) == SHIPPED
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "reference"])
+def test_a_shipped_config_is_short(name: str, repository: Path) -> None:
+    assert len((repository / "configs" / f"{name}.yaml").read_text().splitlines()) <= 40
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -9,9 +9,27 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_T = TypeVar("T")
+Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
+_Rate: TypeAlias = Annotated[float, Field(ge=0)]
+_Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+_ShareBelow1: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+_ShareAbove0: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+
+
+def settled(value: _T | Auto) -> _T:
+    """What an ``auto`` has become.
+
+    Raises:
+        ValueError: it is still ``auto``; resolve the config first.
+    """
+    if value == "auto":
+        raise ValueError("this config still says auto; resolve it first")
+    return value
 
 
 class _Section(BaseModel):
@@ -23,16 +41,16 @@ class BackboneConfig(_Section):
 
     name: str = "mobilenet_v2"
     weights: str = "imagenet"
-    trainable_stages: int | Literal["all"] = "all"
+    trainable_stages: int | Literal["all", "auto"] = "auto"
     freeze_batch_norm: bool = False
     unfreeze_epoch: int | None = Field(default=None, ge=1)
-    lr_factor: float = Field(default=0.1, ge=0)
+    lr_factor: _Rate | Auto = "auto"
 
     @field_validator("trainable_stages")
     @classmethod
     def _non_negative(cls, value: int | str) -> int | str:
         if isinstance(value, int) and value < 0:
-            raise ValueError("must be 0 (frozen), a number of top stages, or 'all'")
+            raise ValueError("must be 0 (frozen), a number of top stages, 'all' or 'auto'")
         return value
 
 
@@ -53,6 +71,7 @@ class ModelConfig(_Section):
     tower_depth: int = Field(default=2, ge=0, le=8)
     separable: bool = True
     bins: int = Field(default=16, ge=2, le=64)
+    one_to_one: bool = False
 
 
 class LossConfig(_Section):
@@ -108,15 +127,15 @@ class DataConfig(_Section):
 class AugmentConfig(_Section):
     """Train-time changes of a picture and its boxes; probabilities are 0..1, 0 turns one off."""
 
-    mosaic: float = Field(default=0.0, ge=0, le=1)
-    close_mosaic: float = Field(default=0.1, ge=0, le=1)
+    mosaic: _Share | Auto = "auto"
+    close_mosaic: _Share | Auto = "auto"
     hflip: float = Field(default=0.5, ge=0, le=1)
     vflip: float = Field(default=0.0, ge=0, le=1)
     scale: float = Field(default=0.3, ge=0, lt=1)
     translate: float = Field(default=0.1, ge=0, lt=1)
     rotate: float = Field(default=0.0, ge=0, le=180)
     crop: float = Field(default=0.0, ge=0, le=1)
-    multi_scale: float = Field(default=0.0, ge=0, lt=1)
+    multi_scale: _ShareBelow1 | Auto = "auto"
     hue: float = Field(default=0.015, ge=0, le=0.5)
     saturation: float = Field(default=0.5, ge=0, le=1)
     value: float = Field(default=0.4, ge=0, le=1)
@@ -130,24 +149,25 @@ class TrainConfig(_Section):
 
     epochs: int = Field(default=100, ge=1)
     time_budget: float | None = Field(default=None, description="seconds; '15m' and '2h' too")
-    batch_size: int | Literal["auto"] = "auto"
+    recipe: Literal["adaptive", "fixed"] = "adaptive"
+    batch_size: int | Auto = "auto"
     eval_batch_size: int = Field(default=16, ge=1)
     accumulate: int = Field(default=1, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: float | Literal["auto"] = "auto"
-    weight_decay: float = Field(default=0.01, ge=0)
-    start_size: float = Field(default=1.0, gt=0, le=1)
-    warmup: float = Field(default=0.05, ge=0, lt=1)
+    lr: float | Auto = "auto"
+    weight_decay: _Rate | Auto = "auto"
+    start_size: _ShareAbove0 | Auto = "auto"
+    warmup: _ShareBelow1 | Auto = "auto"
     final_lr_factor: float = Field(default=0.01, ge=0, le=1)
     gradient_clip: float | None = Field(default=10.0, gt=0)
     precision: Literal["auto", "32", "16", "bf16"] = "auto"
     ema: bool = True
-    ema_decay: float | Literal["auto"] = "auto"
+    ema_decay: float | Auto = "auto"
     early_stopping: int | None = Field(default=None, ge=1)
-    validate_every: int | Literal["auto"] = "auto"
+    validate_every: int | Auto = "auto"
     checkpoint_seconds: float = Field(default=60.0, ge=0)
     seed: int = Field(default=0, ge=0)
-    workers: int | Literal["auto"] = "auto"
+    workers: int | Auto = "auto"
     tensorboard: bool = False
 
     @field_validator("time_budget", mode="before")

@@ -85,19 +85,26 @@ class GridOutput:
             itself carries the confidence.
         box_codes: [B, S_h, S_w, A, K] raw box outputs.
         stride_hw: input pixels per cell, (vertical, horizontal).
+        one_to_one: says each object once, so that nothing needs to be suppressed; beside such
+            levels the others serve training only.
     """
 
     classes: Tensor
     confidences: Tensor | None
     box_codes: Tensor
     stride_hw: tuple[float, float]
+    one_to_one: bool = False
 
 
 class DecodedBoxes(NamedTuple):
-    """All boxes of a batch before thresholds: boxes [B, N, 4] input pixels, scores [B, N, C]."""
+    """All boxes of a batch before thresholds: boxes [B, N, 4] input pixels, scores [B, N, C].
+
+    ``one_to_one`` boxes say each object once, and none is suppressed.
+    """
 
     boxes: Tensor
     scores: Tensor
+    one_to_one: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from yolokit.config import Config
-from yolokit.config_file import validate_config
+from yolokit.config_file import dump_config, validate_config
 from yolokit.engine.recipe import resolve
 from yolokit.errors import ConfigError
 
@@ -27,8 +27,11 @@ def test_rate_follows_the_root_of_the_batch() -> None:
 
 
 def test_what_is_given_is_kept() -> None:
-    given = config(batch_size=3, lr=0.5, validate_every=7, workers=3)
-    assert resolve(given, train_images=100, val_images=100) == given
+    settled = resolve(config(batch_size=3, lr=0.5), train_images=100, val_images=100)
+    assert (settled.train.batch_size, settled.train.lr) == (3, 0.5)
+    assert "auto" not in dump_config(settled).replace("ema_decay: auto", "")
+    on_gpu = resolve(settled, train_images=9000, val_images=0, accelerator="cuda")
+    assert on_gpu == settled
 
 
 def test_validation_takes_about_a_tenth_of_the_time_and_comes_often_enough() -> None:

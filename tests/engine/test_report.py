@@ -76,7 +76,7 @@ def config(**train: object) -> Config:
     tree = {
         "model": model,
         "data": {"image_size": 64},
-        "train": {"batch_size": 4, "workers": 0, **train},
+        "train": {"recipe": "fixed", "batch_size": 4, "workers": 0, **train},
     }
     return validate_config(tree, "test")
 

@@ -157,3 +157,13 @@ def test_as_many_letterboxes_as_pictures() -> None:
     decoded = DecodedBoxes(torch.zeros(2, 1, 4), torch.zeros(2, 1, 1))
     with pytest.raises(ValueError, match="shorter"):
         select_detections(decoded, [SAME], score_threshold=0, iou_threshold=0.5, max_detections=9)
+
+
+def test_boxes_that_say_each_object_once_are_not_suppressed() -> None:
+    boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10]]])
+    decoded = DecodedBoxes(boxes, torch.tensor([[[0.9], [0.8]]]), one_to_one=True)
+    options = {"score_threshold": 0.1, "iou_threshold": 0.5, "max_detections": 100}
+    (found,) = select_detections(decoded, [SAME], **options)
+    assert len(found.scores) == 2
+    (found,) = select_detections(decoded._replace(one_to_one=False), [SAME], **options)
+    assert len(found.scores) == 1

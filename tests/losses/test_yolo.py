@@ -1,5 +1,6 @@
 """The yolo loss: its distribution term by hand, its behaviour, its gradients."""
 
+import dataclasses
 import math
 
 import pytest
@@ -141,3 +142,20 @@ def test_blind_to_the_overlap_every_positive_weighs_alike() -> None:
     # Sigmoid less what is wanted, over nine: up for the label of the positives, down elsewhere.
     assert outputs[0].classes.grad[0, 3, 3].tolist() == pytest.approx([0.5 / 9, -0.5 / 9, 0.5 / 9])
     assert outputs[0].classes.grad[0, 0, 0].tolist() == pytest.approx([0.5 / 9] * 3)
+
+
+def test_a_one_to_one_branch_gives_each_truth_one_cell() -> None:
+    outputs = levels(batch=1)
+    once = [dataclasses.replace(output, one_to_one=True) for output in outputs]
+    truths = [truth([[5.0, 5, 40, 30], [42, 40, 60, 62]], [0, 2])]
+    criterion = loss()
+    both = criterion([*outputs, *once], truths)
+    assert list(both) == ["box", "class", "dfl", "box_once", "class_once", "dfl_once"]
+    alone = criterion(outputs, truths)
+    assert all(both[name].item() == alone[name].item() for name in alone)
+    both["box_once"].backward()
+    pulled = 0
+    for output in once:
+        assert output.box_codes.grad is not None
+        pulled += int(output.box_codes.grad.flatten(0, 3).any(-1).sum())
+    assert pulled == 2

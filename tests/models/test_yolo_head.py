@@ -65,3 +65,20 @@ def test_every_part_of_the_neck_is_used() -> None:
     maps = neck([torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)])
     torch.stack([each.square().mean() for each in maps]).sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in neck.parameters())
+
+
+def test_a_one_to_one_branch_learns_beside_the_other_and_detects_alone() -> None:
+    detector = build_detector(config(one_to_one=True), num_classes=3, image_hw=(128, 128))
+    images = torch.randint(0, 256, (2, 3, 128, 128), dtype=torch.uint8)
+    outputs = detector.train()(images)
+    assert [output.one_to_one for output in outputs] == [False] * 3 + [True] * 3
+    once = detector.eval()(images)
+    assert [output.one_to_one for output in once] == [True] * 3
+    decoded = detector.decode(once)
+    assert decoded.one_to_one and decoded.boxes.shape == (2, 16**2 + 8**2 + 4**2, 4)
+    # It does not change the features it reads.
+    detector.zero_grad()
+    detector(images)[0].classes.square().sum().backward()
+    assert all(p.grad is None for p in detector.neck.parameters())
+    branch = detector.get_submodule("head.once.class_towers.0")
+    assert all(p.grad is not None for p in branch.parameters())

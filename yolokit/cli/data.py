@@ -203,6 +203,7 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     from yolokit.data.loading import DetectionDataset
     from yolokit.data.locate import locate_splits
     from yolokit.data.preview import preview_sheet
+    from yolokit.engine.recipe import resolve
     from yolokit.errors import DataError
     from yolokit.files import written_atomically
 
@@ -210,8 +211,10 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     if split not in splits:
         raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
     run = _load_config(config)
+    pictures = CocoDataset.load(splits[split], max_bad_boxes=run.data.max_bad_boxes)
+    run = resolve(run, train_images=len(pictures), val_images=0)
     dataset = DetectionDataset(
-        CocoDataset.load(splits[split], max_bad_boxes=run.data.max_bad_boxes),
+        pictures,
         run.data.image_hw,
         augmenter=Augmenter(run.augment, run.data.image_hw) if split == "train" else None,
         seed=run.train.seed,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from yolokit.config import AugmentConfig
+from yolokit.config import AugmentConfig, settled
 from yolokit.data.mosaic import MIN_SIDE, keep_visible, mosaic
 from yolokit.data.prepare import PAD_GREY, prepare_sample
 from yolokit.types import Sample
@@ -49,7 +49,7 @@ class Augmenter:
     each transform the same sequence, so that two flips always come together.
 
     Args:
-        config: probabilities and ranges.
+        config: probabilities and ranges, resolved.
         input_hw: the network input's (height, width), pixels; the size of every result.
     """
 
@@ -82,7 +82,7 @@ class Augmenter:
         rng = random.Random(seed)
         for pipeline in (self._crop, self._geometry, self._pixels):
             pipeline.set_random_state(np.random.default_rng(seed), rng)
-        if mosaic and rng.random() < self.config.mosaic:
+        if mosaic and rng.random() < settled(self.config.mosaic):
             fitted = self._mosaic(sample, draw_other, rng)
         else:
             if rng.random() < self.config.crop:

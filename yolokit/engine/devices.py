@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -53,16 +53,18 @@ def place(device: str) -> Placement:
 def choose_precision(wanted: str, accelerator: str) -> Precision:
     """The trainer's name of a precision; ``auto`` is bf16 where the device has it, else 32 bit."""
     if wanted == "auto":
-        wanted = "bf16" if _computes_in_bf16(accelerator) else "32"
+        wanted = "bf16" if computes_in_bf16(accelerator) else "32"
     names: dict[str, Precision] = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
     return names[wanted]
 
 
-def _computes_in_bf16(accelerator: str) -> bool:
+def computes_in_bf16(accelerator: str) -> bool:
+    """Whether the accelerator has instructions for bf16; without them it is emulated, and slow."""
     if accelerator == "cuda":
-        return torch.cuda.is_bf16_supported()
-    if accelerator == "cpu":  # without the instructions it is emulated, and slow
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since torch 2.12
+        return bool(torch.cuda.is_bf16_supported())
+    if accelerator == "cpu":
+        ask = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we run on
+        capabilities: dict[str, Any] = ask() if ask else {}
         return bool(capabilities.get("avx512_bf16", False))
     return False
 

@@ -1,17 +1,57 @@
-"""Turning every ``auto`` of a config into a number that suits the size of the set."""
+"""Turning every ``auto`` of a config into a number that suits the set and the time there is."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from yolokit.config import Config
 from yolokit.data.loading import spare_workers
+from yolokit.engine.devices import computes_in_bf16
 from yolokit.errors import ConfigError
 
-_BATCH_SIZE = 16  # pictures; fills two cores and is small enough for a set of a hundred
-_LR_AT_16 = {"adamw": 1e-3, "sgd": 1e-2}  # peak rate of the head at that batch size
+_LR_AT_16 = {"adamw": 1e-3, "sgd": 1e-2}  # peak rate of the head at a batch of 16
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.4  # of a training picture's, for one validated picture
+
+# Pictures of 320 px that a device is expected to train on in a second, to plan a time budget.
+_PACE = {"cpu": 16.0, "mps": 80.0, "cuda": 400.0}
+_PACE_AREA = 320.0**2  # pixels
+_STEPS_WANTED = 1000  # where a run would have fewer, smaller batches give it more
+_BATCH = 16  # pictures; fills two cores
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, {"cpu": 16, "mps": 16, "cuda": 64}
+_SHORT = 60  # passes over the training pictures; a run of fewer saves where it can
+_WARMUP_SHARE, _WARMUP_STEPS = 0.05, 1000
+
+_SectionT = TypeVar("_SectionT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is known of a run before its first step.
+
+    Args:
+        images: pictures trained on.
+        seen: pictures the run is expected to see, the same one in every pass anew.
+        accelerator: "cpu", "cuda" or "mps".
+        batch_size: pictures of a step, over all processes and accumulated batches.
+    """
+
+    images: int
+    seen: float
+    accelerator: str
+    batch_size: int
+
+    @property
+    def passes(self) -> float:
+        return self.seen / self.images
+
+    @property
+    def steps(self) -> float:
+        return self.seen / self.batch_size
 
 
 def resolve(
@@ -24,6 +64,8 @@ def resolve(
 ) -> Config:
     """The config with every ``auto`` replaced; what is given is kept.
 
+    With ``train.recipe: fixed`` the replacements are the same for every set and budget.
+
     Args:
         config: as read.
         train_images: pictures trained on, >= 1.
@@ -35,31 +77,87 @@ def resolve(
         ConfigError: a batch larger than the set, or not to be shared evenly.
     """
     train = config.train
-    batch_size = _batch_size(config, train_images, world_size)
+    seen = _pictures_seen(config, train_images, accelerator, world_size)
+    batch_size = _batch_size(config, train_images, seen, accelerator, world_size)
     if batch_size > train_images or batch_size % world_size:
         raise ConfigError(
             f"train.batch_size is {batch_size}; choose a multiple of {world_size} (processes) "
             f"that is at most {train_images} (training pictures), or auto"
         )
-    lr = train.lr
-    if isinstance(lr, str):
-        lr = _LR_AT_16[train.optimizer] * math.sqrt(batch_size * train.accumulate / _BATCH_SIZE)
-    every = train.validate_every
-    if every == "auto":
-        every = _epochs_between_validations(config, train_images, val_images)
-    workers = (
-        train.workers if isinstance(train.workers, int) else spare_workers(accelerator, world_size)
+    plan = _Plan(
+        images=train_images,
+        seen=seen,
+        accelerator=accelerator,
+        batch_size=batch_size * train.accumulate,
     )
-    chosen = {"batch_size": batch_size, "lr": lr, "validate_every": every, "workers": workers}
-    return config.model_copy(update={"train": train.model_copy(update=chosen)})
+    backbone, augment, schedule = (_fixed if train.recipe == "fixed" else _adaptive)(plan)
+    running = {
+        "batch_size": batch_size,
+        "lr": _LR_AT_16[train.optimizer] * math.sqrt(plan.batch_size / 16),
+        "validate_every": _epochs_between_validations(config, train_images, val_images),
+        "workers": spare_workers(accelerator, world_size),
+        "precision": "bf16" if computes_in_bf16(accelerator) else "32",
+    }
+    model = config.model.model_copy(update={"backbone": _filled(config.model.backbone, backbone)})
+    parts = {
+        "model": model,
+        "augment": _filled(config.augment, augment),
+        "train": _filled(train, {**schedule, **running}),
+    }
+    return config.model_copy(update=parts)
 
 
-def _batch_size(config: Config, train_images: int, world_size: int) -> int:
+_Choices = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # backbone, augment, train
+
+
+def _fixed(_plan: _Plan) -> _Choices:
+    """What suits many a run, whatever it is."""
+    backbone = {"trainable_stages": "all", "lr_factor": 0.1}
+    augment = {"mosaic": 0.5, "close_mosaic": 0.1, "multi_scale": 0.0}
+    schedule = {"start_size": 1.0, "warmup": _WARMUP_SHARE, "weight_decay": 0.01}
+    return backbone, augment, schedule
+
+
+def _adaptive(plan: _Plan) -> _Choices:
+    """What suits this run."""
+    hurried = plan.accelerator == "cpu" and plan.passes < _SHORT
+    backbone = {"trainable_stages": 3 if hurried else "all", "lr_factor": 0.1}
+    augment = {"mosaic": 0.5, "close_mosaic": 0.1, "multi_scale": 0.0}
+    schedule = {
+        "start_size": 0.6 if hurried else 1.0,
+        "warmup": min(_WARMUP_SHARE, _WARMUP_STEPS / plan.steps),
+        "weight_decay": 0.01,
+    }
+    return backbone, augment, schedule
+
+
+def _filled(section: _SectionT, choices: dict[str, Any]) -> _SectionT:
+    autos = {key: value for key, value in choices.items() if getattr(section, key) == "auto"}
+    return section.model_copy(update=autos)
+
+
+def _pictures_seen(config: Config, train_images: int, accelerator: str, world_size: int) -> float:
+    train = config.train
+    if train.time_budget is None:
+        return float(train.epochs * train_images)
+    height, width = config.data.image_hw
+    pace = _PACE[accelerator] * world_size * _PACE_AREA / (height * width)
+    return max(1.0, train.time_budget * pace)
+
+
+def _batch_size(
+    config: Config, train_images: int, seen: float, accelerator: str, world_size: int
+) -> int:
+    """A power of two a process; small where the run is short or the set is."""
     given = config.train.batch_size
     if not isinstance(given, str):
         return given
-    wanted = min(_BATCH_SIZE * world_size, train_images)
-    return max(world_size, wanted // world_size * world_size)
+    wanted = float(_BATCH)
+    if config.train.recipe == "adaptive":
+        wanted = seen / _STEPS_WANTED / config.train.accumulate / world_size
+        wanted = min(max(wanted, _SMALLEST_BATCH), _LARGEST_BATCH[accelerator])
+        wanted = 2.0 ** round(math.log2(wanted))
+    return max(world_size, min(int(wanted) * world_size, train_images) // world_size * world_size)
 
 
 def _epochs_between_validations(config: Config, train_images: int, val_images: int) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from yolokit._version import __version__
-from yolokit.config import Config, SplitConfig
+from yolokit.config import Config, SplitConfig, settled
 from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
@@ -27,7 +27,7 @@ _DEFAULT_BATCH = 16  # of ``yolokit eval``
 # Which settings of ``model`` and of ``loss`` a head goes by.
 HEAD_SETTINGS = {
     "yolov1": ("grid_size", "boxes_per_cell", "head_variant", "head_channels", "head_dropout"),
-    "yolo": ("strides", "width", "tower_depth", "separable", "bins"),
+    "yolo": ("strides", "width", "tower_depth", "separable", "bins", "one_to_one"),
 }
 LOSS_SETTINGS = {
     "yolov1": ("coord", "noobj", "obj", "classes"),
@@ -88,9 +88,9 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         ("loss", _listed(run.config.loss.model_dump(include=set(LOSS_SETTINGS[head])))),
         (
             "recipe",
-            f"{train.optimizer}, learning rate {train.lr:g}, batch {train.batch_size}"
+            f"{train.optimizer}, learning rate {settled(train.lr):g}, batch {train.batch_size}"
             f"{f' x {train.accumulate}' if train.accumulate > 1 else ''}, "
-            f"weight decay {train.weight_decay:g}, EMA {'on' if train.ema else 'off'}, "
+            f"weight decay {settled(train.weight_decay):g}, EMA {'on' if train.ema else 'off'}, "
             f"seed {train.seed}",
         ),
         ("augmentation", _augmentation(run.config)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from yolokit.config import Config
+from yolokit.config import Config, settled
 from yolokit.data.coco import CocoDataset
 from yolokit.engine.devices import Placement
 
@@ -37,7 +37,7 @@ def summary(
         f"{_grids(config)}, {width}x{height} px",
         f"train   {_describe(train_set)}",
         f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
-        f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
+        f"recipe  {length}, batch {train.batch_size}, lr {settled(train.lr):g}, seed {train.seed}, "
         f"on {placement.accelerator} x{placement.world_size}",
     ]
     if checkpoint:

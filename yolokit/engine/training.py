@@ -15,7 +15,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from yolokit.config import Config
+from yolokit.config import Config, settled
 from yolokit.config_file import dump_config
 from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
@@ -122,36 +122,35 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
 
 
 def _total_batches(config: Config, train_images: int) -> int:
-    batch_size = config.train.batch_size
-    assert isinstance(batch_size, int)
-    return config.train.epochs * (train_images // batch_size)
+    return config.train.epochs * (train_images // settled(config.train.batch_size))
 
 
 def _module(config: Config, detector: Detector, progress: Progress) -> DetectionModule:
     train = config.train
-    assert isinstance(train.lr, float)
     return DetectionModule(
         detector=detector,
         criterion=build_criterion(config.model.head, config.loss),
         progress=progress,
         optimizer=train.optimizer,
-        lr=train.lr,
-        backbone_lr_factor=config.model.backbone.lr_factor,
-        weight_decay=train.weight_decay,
-        warmup=train.warmup,
+        lr=settled(train.lr),
+        backbone_lr_factor=settled(config.model.backbone.lr_factor),
+        weight_decay=settled(train.weight_decay),
+        warmup=settled(train.warmup),
         final_lr_factor=train.final_lr_factor,
         seed=train.seed,
-        resolution=Resolution(start=train.start_size, jitter=config.augment.multi_scale),
+        resolution=Resolution(
+            start=settled(train.start_size), jitter=settled(config.augment.multi_scale)
+        ),
     )
 
 
 def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
     train, augment = config.train, config.augment
-    assert isinstance(train.batch_size, int) and isinstance(train.workers, int)
-    per_epoch = len(train_set) // train.batch_size
+    batch_size = settled(train.batch_size)
+    per_epoch = len(train_set) // batch_size
 
     def mosaic(epoch: int) -> bool:
-        return progress.share(epoch * per_epoch) < 1 - augment.close_mosaic
+        return progress.share(epoch * per_epoch) < 1 - settled(augment.close_mosaic)
 
     dataset = DetectionDataset(
         train_set,
@@ -162,8 +161,8 @@ def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -
     )
     return TrainingData(
         dataset=dataset,
-        batch_size=train.batch_size,
-        workers=train.workers,
+        batch_size=batch_size,
+        workers=settled(train.workers),
         seed=train.seed,
         mosaic=mosaic,
     )
@@ -172,14 +171,14 @@ def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -
 def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
     if val_set is None or not len(val_set):
         return None
-    assert config.data.val is not None and isinstance(config.train.workers, int)
+    assert config.data.val is not None
     return Validator(
         dataset=DetectionDataset(val_set, config.data.image_hw, cache=config.data.cache),
         truth=load_truth(config.data.val.annotations),
         category_ids=list(val_set.category_ids),
         predict=config.predict,
         batch_size=config.train.eval_batch_size,
-        workers=config.train.workers,
+        workers=settled(config.train.workers),
     )
 
 
@@ -213,7 +212,6 @@ def _callbacks(
     save: SaveModel,
 ) -> list[lightning.Callback]:
     train, backbone = config.train, config.model.backbone
-    assert isinstance(train.validate_every, int)
     decay = None if train.ema_decay == "auto" else train.ema_decay
     ema = WeightAveraging(avg_fn=ema_average(decay)) if train.ema else None
     report = EpochReport(folder=folder, progress=progress)
@@ -221,13 +219,13 @@ def _callbacks(
         evaluate=validator,
         save=save,
         report=report.report,
-        every=train.validate_every,
+        every=settled(train.validate_every),
         patience=train.early_stopping,
         progress=progress,
         ema=ema,
     )
     thaw = Thaw(
-        trainable_stages=backbone.trainable_stages,
+        trainable_stages=settled(backbone.trainable_stages),
         freeze_batch_norm=backbone.freeze_batch_norm,
         unfreeze_epoch=backbone.unfreeze_epoch,
     )

@@ -33,7 +33,8 @@ def select_detections(
         decoded: boxes [B, N, 4] input pixels, scores [B, N, C].
         letterboxes: how each of the B pictures lies in the input.
         score_threshold: a candidate scores more than this.
-        iou_threshold: of two boxes of one class that overlap by more, the lower one falls.
+        iou_threshold: of two boxes of one class that overlap by more, the lower one falls;
+            without meaning for boxes of a one-to-one branch.
         max_detections: at most this many per picture.
 
     Returns:
@@ -46,7 +47,7 @@ def select_detections(
             scores.detach().float(),
             letterbox,
             score_threshold,
-            iou_threshold,
+            1.0 if decoded.one_to_one else iou_threshold,
             max_detections,
         )
         for boxes, scores, letterbox in zip(decoded.boxes, decoded.scores, letterboxes, strict=True)

@@ -52,7 +52,7 @@ def assign_centre(boxes: Tensor, cells: Cells, truths: PaddedTruths) -> Assignme
 
 def _level_strides(sizes: Tensor, cells: Cells) -> Tensor:
     """The stride [B, T] of the level that answers for boxes of these sizes [B, T, 2]."""
-    strides = cells.strides.unique()  # ascending
+    strides: Tensor = torch.unique(cells.strides)  # ascending
     reached = sizes.amax(-1, keepdim=True) / 2 <= strides * _REACH  # [B, T, L]
     reached[..., -1] = True  # the deepest takes what is larger
     return strides[reached.int().argmax(-1)]

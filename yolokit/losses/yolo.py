@@ -65,6 +65,8 @@ class YoloLoss(nn.Module):
     def forward(self, outputs: list[GridOutput], truths: list[Truth]) -> dict[str, Tensor]:
         """Named loss terms, scalars, already weighted; their sum is the loss.
 
+        A one-to-one branch has terms of its own (``box_once``, …), with one cell per truth.
+
         Args:
             outputs: the levels of a batch.
             truths: one per image; a batch without any box has only a class term.
@@ -75,11 +77,23 @@ class YoloLoss(nn.Module):
         batch = len(outputs[0].classes)
         if len(truths) != batch:
             raise ValueError(f"expected {batch} truths, one per image, got {len(truths)}")
+        padded = pad_truths(truths)
+        terms: dict[str, Tensor] = {}
+        for once in (False, True):
+            branch = [output for output in outputs if output.one_to_one == once]
+            if branch:
+                found = self._terms(branch, padded, candidates=1 if once else self.candidates)
+                terms |= {f"{name}_once" if once else name: term for name, term in found.items()}
+        return terms
+
+    def _terms(
+        self, outputs: list[GridOutput], padded: PaddedTruths, *, candidates: int
+    ) -> dict[str, Tensor]:
         class_logits, side_logits = flatten_levels(outputs)  # [B, N, C], [B, N, 4, R]
         cells = cells_of(outputs)
         boxes = decode_distances(expected_distances(side_logits), cells)  # [B, N, 4]
-        padded = pad_truths(truths)
-        assigned = self._assign(boxes.detach(), class_logits.detach().sigmoid(), cells, padded)
+        scores = class_logits.detach().sigmoid()
+        assigned = self._assign(boxes.detach(), scores, cells, padded, candidates)
         total = assigned.quality.sum().clamp(min=1.0)
         wanted = _wanted_scores(class_logits, assigned, padded)
         class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
@@ -91,9 +105,14 @@ class YoloLoss(nn.Module):
         }
 
     def _assign(
-        self, boxes: Tensor, scores: Tensor, cells: Cells, truths: PaddedTruths
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        cells: Cells,
+        truths: PaddedTruths,
+        candidates: int,
     ) -> Assignment:
-        if self.assigner == "centre":
+        if self.assigner == "centre" and candidates > 1:
             assigned = assign_centre(boxes, cells, truths)
         else:
             assigned = assign_task_aligned(
@@ -101,7 +120,7 @@ class YoloLoss(nn.Module):
                 scores,
                 cells,
                 truths,
-                candidates=self.candidates,
+                candidates=candidates,
                 alpha=self.alpha,
                 beta=self.beta,
             )

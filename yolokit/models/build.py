@@ -53,6 +53,7 @@ def _yolo(
         depth=config.tower_depth,
         separable=config.separable,
         image_hw=image_hw,
+        one_to_one=config.one_to_one,
     )
     return neck, head
 
@@ -81,7 +82,8 @@ def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int
         raise ValueError(f"num_classes must be at least 1, got {num_classes}")
     part = config.backbone
     backbone = build_backbone(part.name, weights=part.weights, image_hw=image_hw)
-    freeze_stages(backbone, part.trainable_stages, part.freeze_batch_norm)
+    stages = "all" if part.trainable_stages == "auto" else part.trainable_stages
+    freeze_stages(backbone, stages, part.freeze_batch_norm)
     neck, head = HEADS[config.head](config, backbone.levels, num_classes, image_hw)
     detector = Detector(backbone=backbone, neck=neck, head=head)
     return detector.to(memory_format=torch.channels_last)

@@ -5,6 +5,7 @@ Shape legend: B images, H × W input pixels.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -60,7 +61,7 @@ class Detector(nn.Module):
         if self.training or torch.is_grad_enabled() or images.device.type != "cpu":
             return self._outputs(images)
         # Detecting on a CPU waits for memory: a few pictures at a time stay in its cache.
-        parts = [self._outputs(part) for part in images.split(torch.get_num_threads())]
+        parts = [self._outputs(part) for part in torch.split(images, torch.get_num_threads())]
         return [_joined(level) for level in zip(*parts, strict=True)]
 
     def _outputs(self, images: Tensor) -> list[GridOutput]:
@@ -78,9 +79,9 @@ def _joined(parts: Sequence[GridOutput]) -> GridOutput:
     if len(parts) == 1:
         return parts[0]
     confidences = [part.confidences for part in parts if part.confidences is not None]
-    return GridOutput(
+    return dataclasses.replace(
+        parts[0],
         classes=torch.cat([part.classes for part in parts]),
         confidences=torch.cat(confidences) if confidences else None,
         box_codes=torch.cat([part.box_codes for part in parts]),
-        stride_hw=parts[0].stride_hw,
     )

@@ -23,8 +23,6 @@ _FIRST_DISTANCE = 2.0  # strides from centre to side before anything is learnt
 class YoloHead(nn.Module):
     """Feature levels to class logits and distributions of box sides.
 
-    Two towers, one for classes and one for boxes, each with weights of its own at each level.
-
     Args:
         levels: what the neck hands over, all of one width.
         num_classes: C.
@@ -32,6 +30,8 @@ class YoloHead(nn.Module):
         depth: convolutions in a tower.
         separable: depthwise-separable convolutions.
         image_hw: (height, width) in pixels; sets the prior of an object being in a cell.
+        one_to_one: add a second branch that learns to say each object once, from features it
+            does not change (Wang et al. 2024, YOLOv10), and detect with that one.
     """
 
     def __init__(
@@ -43,24 +43,66 @@ class YoloHead(nn.Module):
         depth: int,
         separable: bool,
         image_hw: tuple[int, int],
+        one_to_one: bool = False,
     ) -> None:
         super().__init__()
-        self.strides = [level.stride for level in levels]
-        self.bins = bins
-        self.class_towers = nn.ModuleList()
-        self.box_towers = nn.ModuleList()
-        for level in levels:
-            self.class_towers.append(_tower(level.channels, num_classes, depth, separable))
-            self.box_towers.append(_tower(level.channels, _SIDES * bins, depth, separable))
-        self._initialise_last(num_classes, image_hw)
+        branches = [
+            _Branch(
+                levels,
+                num_classes=num_classes,
+                bins=bins,
+                depth=depth,
+                separable=separable,
+                one_to_one=once,
+            )
+            for once in ((False, True) if one_to_one else (False,))
+        ]
+        for branch in branches:
+            branch.initialise_last(image_hw)
+        self.many = branches[0]
+        self.once = branches[1] if one_to_one else None
 
     def forward(self, features: list[Tensor], image_hw: tuple[int, int]) -> list[GridOutput]:
-        """Raw outputs, one ``GridOutput`` per level.
+        """Raw outputs, one ``GridOutput`` per level; in training of both branches, if there are.
 
         Args:
             features: one [B, channels, S_h, S_w] per level, shallow to deep.
             image_hw: (height, width) in pixels of the pictures they come from.
         """
+        once: list[GridOutput] = self.once([x.detach() for x in features]) if self.once else []
+        if once and not self.training:
+            return once
+        return [*self.many(features), *once]
+
+    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
+        """All boxes in input pixels with their class scores; of the one-to-one branch, if any."""
+        return decode_yolo([output for output in outputs if output.one_to_one] or outputs)
+
+
+class _Branch(nn.Module):
+    """Two towers, one for classes and one for boxes, each with weights of its own at each level."""
+
+    def __init__(
+        self,
+        levels: Sequence[LevelSpec],
+        *,
+        num_classes: int,
+        bins: int,
+        depth: int,
+        separable: bool,
+        one_to_one: bool,
+    ) -> None:
+        super().__init__()
+        self.strides = [level.stride for level in levels]
+        self.num_classes, self.bins = num_classes, bins
+        self.one_to_one = one_to_one
+        self.class_towers = nn.ModuleList()
+        self.box_towers = nn.ModuleList()
+        for level in levels:
+            self.class_towers.append(_tower(level.channels, num_classes, depth, separable))
+            self.box_towers.append(_tower(level.channels, _SIDES * bins, depth, separable))
+
+    def forward(self, features: list[Tensor]) -> list[GridOutput]:
         parts = zip(features, self.class_towers, self.box_towers, self.strides, strict=True)
         return [
             GridOutput(
@@ -68,16 +110,13 @@ class YoloHead(nn.Module):
                 confidences=None,
                 box_codes=box_tower(x).permute(0, 2, 3, 1)[:, :, :, None],  # [B, S_h, S_w, 1, 4R]
                 stride_hw=(float(stride), float(stride)),
+                one_to_one=self.one_to_one,
             )
             for x, class_tower, box_tower, stride in parts
         ]
 
-    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
-        """All boxes in input pixels with their class scores."""
-        return decode_yolo(outputs)
-
     @torch.no_grad()
-    def _initialise_last(self, num_classes: int, image_hw: tuple[int, int]) -> None:
+    def initialise_last(self, image_hw: tuple[int, int]) -> None:
         """Start from the class prior, and from boxes of a few strides."""
         bins = torch.arange(self.bins, dtype=torch.float32)
         first_distribution = -(bins - _FIRST_DISTANCE).abs()
@@ -85,9 +124,9 @@ class YoloHead(nn.Module):
             self.strides, self.class_towers, self.box_towers, strict=True
         ):
             cells = math.prod(math.ceil(side / stride) for side in image_hw)
-            prior = min(0.5, _OBJECTS / num_classes / cells)
+            prior = min(0.5, _OBJECTS / self.num_classes / cells)
             for tower, bias in (
-                (class_tower, torch.full((num_classes,), math.log(prior / (1 - prior)))),
+                (class_tower, torch.full((self.num_classes,), math.log(prior / (1 - prior)))),
                 (box_tower, first_distribution.repeat(_SIDES)),
             ):
                 assert isinstance(tower, nn.Sequential)

@@ -103,4 +103,4 @@ def decode_yolo(outputs: Sequence[GridOutput]) -> DecodedBoxes:
     """
     classes, side_logits = flatten_levels(outputs)
     boxes = decode_distances(expected_distances(side_logits), cells_of(outputs))
-    return DecodedBoxes(boxes, classes.sigmoid())
+    return DecodedBoxes(boxes, classes.sigmoid(), one_to_one=outputs[0].one_to_one)
