@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-_T = TypeVar("T")
+_T = TypeVar("_T")
 Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
 _Rate: TypeAlias = Annotated[float, Field(ge=0)]
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
