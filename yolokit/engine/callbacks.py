@@ -32,22 +32,27 @@ class StoppedBySignal(YolokitError):  # noqa: N818 - an event, not a fault
         self.signal_number = signal_number
 
 
-def ema_average(decay: float | None) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+EmaAverage = Callable[[list[Tensor], list[Tensor], Tensor], None]
+
+
+def ema_average(decay: float | None) -> EmaAverage:
     """An averaging rule for EMA whose window grows with the run.
 
     After n updates the decay is (1 + n) / (10 + n): the average spans about the last ninth of
-    the steps, on ten photos as on ten thousand. ``decay`` caps it.
+    the steps, on ten photos as on ten thousand. ``decay`` caps it. Tensors of one type are
+    averaged in one call: there are hundreds, and most are small.
 
     Args:
         decay: cap in 0..1; None for no cap.
     """
 
-    def average(averaged: Tensor, current: Tensor, updates: Tensor) -> Tensor:
+    def average(averaged: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
         count = float(updates)
         rate = min((1 + count) / (10 + count), 1.0 if decay is None else decay)
-        if not averaged.is_floating_point():
-            return current  # batch-norm's step counter
-        return torch.lerp(current, averaged, rate)
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - rate)
+        else:  # batch norm's step counters
+            torch._foreach_copy_(averaged, current)
 
     return average
 
