@@ -69,7 +69,7 @@ class ModelConfig(_Section):
     strides: tuple[int, ...] = Field(default=(8, 16, 32), min_length=1)
     width: int = Field(default=96, ge=8)
     tower_depth: int = Field(default=2, ge=0, le=8)
-    separable: bool = True
+    separable: bool = False
     bins: int = Field(default=16, ge=2, le=64)
     one_to_one: bool = False
 
