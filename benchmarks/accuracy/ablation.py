@@ -30,11 +30,11 @@ ROWS = {
     "no distribution loss": "loss.dfl=0",
     "no mosaic": "augment.mosaic=0",
     "no EMA": "train.ema=false",
-    "full size from the start": "train.start_size=1",
+    "pictures grow from 0.6": "train.start_size=0.6",
     "sizes vary by a quarter": "augment.multi_scale=0.25",
     "whole backbone learns": "model.backbone.trainable_stages=all",
     "batch 16": "train.batch_size=16",
-    "plain convolutions": "model.separable=false",
+    "separable convolutions": "model.separable=true",
     "one-to-one branch": "model.one_to_one=true",
 }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
-from yolokit.data.statistics import split_statistics
+from yolokit.data.statistics import narrow_share, split_statistics
 
 
 def test_counts_by_hand(tmp_path: Path) -> None:
@@ -50,3 +50,23 @@ def test_a_split_without_boxes(tmp_path: Path) -> None:
     assert (found.images, found.empty, found.boxes, found.most_in_one) == (1, 1, 0, 0)
     assert found.class_boxes == {"a": 0}
     assert found.sizes_input == {"small": 0, "medium": 0, "large": 0}
+
+
+def test_narrow_boxes_are_measured_in_the_input(tmp_path: Path) -> None:
+    boxes = [[0, 0, 10, 90], [0, 0, 40, 30], [0, 0, 50, 50], [0, 0, 2, 2]]
+    rows = [
+        {"id": index + 1, "image_id": 1, "category_id": 1, "bbox": box, "iscrowd": int(index == 3)}
+        for index, box in enumerate(boxes)
+    ]
+    tree = {
+        "images": [{"id": 1, "file_name": "1", "height": 100, "width": 100}],
+        "categories": [{"id": 1, "name": "a"}],
+        "annotations": rows,
+    }
+    (tmp_path / "t.json").write_text(json.dumps(tree))
+    split = SplitConfig(images=tmp_path, annotations=tmp_path / "t.json")
+    dataset = CocoDataset.load(split, max_bad_boxes=1.0)
+    # Halved, the shorter sides are 5, 15 and 25 px; the crowd does not count.
+    assert narrow_share(dataset, (50, 50), 8) == 1 / 3
+    assert narrow_share(dataset, (50, 50), 16) == 2 / 3
+    assert narrow_share(dataset, (100, 100), 8) == 0.0

@@ -16,14 +16,43 @@ def config(**train: object) -> Config:
 
 def test_small_sets_make_small_batches() -> None:
     assert resolve(config(), train_images=6, val_images=2).train.batch_size == 6
-    assert resolve(config(), train_images=1000, val_images=2).train.batch_size == 16
     shared = resolve(config(), train_images=7, val_images=2, world_size=2)
     assert shared.train.batch_size == 6
 
 
-def test_rate_follows_the_root_of_the_batch() -> None:
-    chosen = resolve(config(batch_size=4, accumulate=2), train_images=100, val_images=0)
-    assert chosen.train.lr == pytest.approx(1e-3 * math.sqrt(8 / 16))
+def test_short_runs_make_small_batches_and_learn_the_top_of_the_backbone() -> None:
+    short = resolve(config(time_budget="10m"), train_images=200, val_images=50)
+    assert short.train.batch_size == 8
+    assert short.model.backbone.trainable_stages == 3
+    long = resolve(config(epochs=100), train_images=1000, val_images=50)
+    assert long.train.batch_size == 16
+    assert long.model.backbone.trainable_stages == "all"
+    on_gpu = resolve(config(epochs=100), train_images=9000, val_images=50, accelerator="cuda")
+    assert on_gpu.train.batch_size == 64
+
+
+def test_a_fixed_recipe_is_the_same_for_every_set() -> None:
+    few, many = (
+        resolve(config(recipe="fixed", epochs=10), train_images=images, val_images=10)
+        for images in (100, 100_000)
+    )
+    assert few.model == many.model and few.augment == many.augment
+    same = {"batch_size", "lr", "weight_decay", "start_size", "warmup"}
+    assert few.train.model_dump(include=same) == many.train.model_dump(include=same)
+
+
+def test_a_long_run_warms_up_for_a_thousand_steps_at_most() -> None:
+    long = resolve(config(epochs=300), train_images=100_000, val_images=0)
+    steps = 300 * 100_000 / 16
+    assert long.train.warmup == pytest.approx(1000 / steps)
+    assert resolve(config(epochs=10), train_images=100, val_images=0).train.warmup == 0.05
+
+
+@pytest.mark.parametrize(("recipe", "at_16"), [("fixed", 1e-3), ("adaptive", 3e-3)])
+def test_rate_follows_the_root_of_the_batch(recipe: str, at_16: float) -> None:
+    wanted = config(recipe=recipe, batch_size=4, accumulate=2)
+    chosen = resolve(wanted, train_images=100, val_images=0)
+    assert chosen.train.lr == pytest.approx(at_16 * math.sqrt(8 / 16))
 
 
 def test_what_is_given_is_kept() -> None:

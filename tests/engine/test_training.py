@@ -76,7 +76,7 @@ def test_config_of_a_run_says_what_auto_became(shapes: Path, tmp_path: Path) -> 
     run = yolokit.train(wanted, data=shapes, run=tmp_path / "run", device="cpu")
     written = yaml.safe_load((run / "config.yaml").read_text())
     assert written["train"]["batch_size"] == 8  # the smallest: the run is short
-    assert written["train"]["lr"] == pytest.approx(1e-3 * math.sqrt(8 / 16))
+    assert written["train"]["lr"] == pytest.approx(3e-3 * math.sqrt(8 / 16))
     assert Path(written["data"]["train"]["annotations"]).is_absolute()
 
 

@@ -70,6 +70,28 @@ def split_statistics(dataset: CocoDataset, image_hw: tuple[int, int]) -> SplitSt
     )
 
 
+def narrow_share(dataset: CocoDataset, image_hw: tuple[int, int], pixels: float) -> float:
+    """The share of boxes, crowds left out, whose shorter side is under ``pixels`` of the input.
+
+    Args:
+        dataset: the split.
+        image_hw: the network input's (height, width), pixels.
+        pixels: of the input.
+
+    Returns:
+        0..1; 0 without boxes.
+    """
+    real = ~dataset.crowd
+    if not real.any():
+        return 0.0
+    owner = np.repeat(np.arange(len(dataset)), np.diff(dataset.box_offsets))[real]
+    boxes = dataset.boxes[real]
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) * np.sqrt(_area_scales(dataset, image_hw))[
+        owner
+    ]
+    return float((sides < pixels).mean())
+
+
 def _by_name(dataset: CocoDataset, counts: NDArray[np.int64]) -> dict[str, int]:
     return dict(zip(dataset.class_names, counts.tolist(), strict=True))
 

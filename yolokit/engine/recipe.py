@@ -13,7 +13,11 @@ from yolokit.data.loading import spare_workers
 from yolokit.engine.devices import computes_in_bf16
 from yolokit.errors import ConfigError
 
-_LR_AT_16 = {"adamw": 1e-3, "sgd": 1e-2}  # peak rate of the head at a batch of 16
+# Peak rate of the head at a batch of 16, by recipe and optimizer.
+_LR_AT_16 = {
+    "fixed": {"adamw": 1e-3, "sgd": 1e-2},
+    "adaptive": {"adamw": 3e-3, "sgd": 1e-2},
+}
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.4  # of a training picture's, for one validated picture
 
@@ -93,7 +97,7 @@ def resolve(
     backbone, augment, schedule = (_fixed if train.recipe == "fixed" else _adaptive)(plan)
     running = {
         "batch_size": batch_size,
-        "lr": _LR_AT_16[train.optimizer] * math.sqrt(plan.batch_size / 16),
+        "lr": _LR_AT_16[train.recipe][train.optimizer] * math.sqrt(plan.batch_size / 16),
         "validate_every": _epochs_between_validations(config, train_images, val_images),
         "workers": spare_workers(accelerator, world_size),
         "precision": "bf16" if computes_in_bf16(accelerator) else "32",
@@ -121,10 +125,10 @@ def _fixed(_plan: _Plan) -> _Choices:
 def _adaptive(plan: _Plan) -> _Choices:
     """What suits this run."""
     hurried = plan.accelerator == "cpu" and plan.passes < _SHORT
-    backbone = {"trainable_stages": 3 if hurried else "all", "lr_factor": 0.1}
+    backbone = {"trainable_stages": 3 if hurried else "all", "lr_factor": 0.3}
     augment = {"mosaic": 0.5, "close_mosaic": 0.1, "multi_scale": 0.0}
     schedule = {
-        "start_size": 0.6 if hurried else 1.0,
+        "start_size": 1.0,
         "warmup": min(_WARMUP_SHARE, _WARMUP_STEPS / plan.steps),
         "weight_decay": 0.01,
     }

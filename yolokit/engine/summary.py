@@ -6,7 +6,10 @@ from pathlib import Path
 
 from yolokit.config import Config, settled
 from yolokit.data.coco import CocoDataset
+from yolokit.data.statistics import narrow_share
 from yolokit.engine.devices import Placement
+
+_MANY = 0.3  # of the boxes
 
 
 def summary(
@@ -40,6 +43,8 @@ def summary(
         f"recipe  {length}, batch {train.batch_size}, lr {settled(train.lr):g}, seed {train.seed}, "
         f"on {placement.accelerator} x{placement.world_size}",
     ]
+    if note := _size_note(config, train_set):
+        lines.append(f"note    {note}")
     if checkpoint:
         lines.append(f"resume  {checkpoint}")
     return "\n".join(lines)
@@ -50,6 +55,20 @@ def _grids(config: Config) -> str:
     if model.head == "yolov1":
         return f"{model.grid_size}x{model.grid_size} grid"
     return f"strides {', '.join(map(str, model.strides))}"
+
+
+def _size_note(config: Config, train_set: CocoDataset) -> str:
+    """What to do where many objects are too small at this input size to be seen well."""
+    finest = config.data.image_hw[0] / config.model.grid_size
+    if config.model.head == "yolo":
+        finest = float(min(config.model.strides))
+    share = narrow_share(train_set, config.data.image_hw, finest)
+    if share < _MANY:
+        return ""
+    return (
+        f"{share:.0%} of the boxes are narrower than a cell of {finest:g} px, which makes them "
+        "hard: `yolokit data stats --config` tells which data.image_size or grid would show them"
+    )
 
 
 def _describe(data: CocoDataset) -> str:
