@@ -74,7 +74,7 @@ def test_evaluation_pixels_are_the_same_from_workers(painted_split: PaintedSplit
 
 def test_crowd_boxes_are_no_training_truth(painted_split: PaintedSplit) -> None:
     data = CocoDataset.load(painted_split(3, crowd_in=1, empty=2))
-    augmenter = Augmenter(AugmentConfig(scale=0, translate=0), INPUT_HW)
+    augmenter = Augmenter(AugmentConfig(mosaic=0, scale=0, translate=0), INPUT_HW)
     for dataset in (
         DetectionDataset(data, INPUT_HW),
         DetectionDataset(data, INPUT_HW, augmenter=augmenter),
@@ -205,7 +205,7 @@ def test_workers_epochs_and_seeds_draw_apart(tmp_path: Path, write_split: Any) -
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
         images.append({"id": number, "file_name": f"{number}.png", "width": 96, "height": 64})
     data = CocoDataset.load(write_split(images=images))
-    augmenter = Augmenter(AugmentConfig(), INPUT_HW)
+    augmenter = Augmenter(AugmentConfig(mosaic=0), INPUT_HW)
 
     def drawn(seed: int, epoch: int) -> list[bytes]:
         dataset = DetectionDataset(data, INPUT_HW, augmenter=augmenter, seed=seed)

@@ -55,6 +55,7 @@ class Augmenter:
 
     def __init__(self, config: AugmentConfig, input_hw: tuple[int, int]) -> None:
         self.config = config
+        self._mosaic_share = settled(config.mosaic)
         self.input_hw = input_hw
         self._crop = _box_pipeline([albumentations.BBoxSafeRandomCrop(p=1.0)], config)
         self._geometry = _box_pipeline(_geometry(config), config)
@@ -82,7 +83,7 @@ class Augmenter:
         rng = random.Random(seed)
         for pipeline in (self._crop, self._geometry, self._pixels):
             pipeline.set_random_state(np.random.default_rng(seed), rng)
-        if mosaic and rng.random() < settled(self.config.mosaic):
+        if mosaic and rng.random() < self._mosaic_share:
             fitted = self._mosaic(sample, draw_other, rng)
         else:
             if rng.random() < self.config.crop:
