@@ -90,7 +90,7 @@ class _Clairvoyant(nn.Module):
         return [GridOutput(classes, confidences, box_codes, stride_hw)]
 
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
-        boxes, scores = decode_yolov1(outputs[0])
+        boxes, scores, _ = decode_yolov1(outputs[0])
         width = outputs[0].stride_hw[1] * GRID_HW[1]
         return DecodedBoxes(boxes + boxes.new_tensor([1, 0, 1, 0]) * self.shift * width, scores)
 
