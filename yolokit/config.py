@@ -107,6 +107,7 @@ class DataConfig(_Section):
     val: SplitConfig | None = None
     test: SplitConfig | None = None
     image_size: int | tuple[int, int] = 448
+    rectangular: bool | Auto = "auto"
     cache: Literal["none", "ram", "disk"] = "none"
     max_bad_boxes: float = Field(default=0.05, ge=0, le=1)
 

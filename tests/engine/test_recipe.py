@@ -1,7 +1,9 @@
 """What ``auto`` becomes."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 
 from yolokit.config import Config
@@ -14,26 +16,31 @@ def config(**train: object) -> Config:
     return validate_config({"train": train}, "test")
 
 
+def resolved(settings: Config, *, train_images: int, **others: Any) -> Config:
+    """The config for so many square pictures."""
+    return resolve(settings, train_sizes=np.full((train_images, 2), 320), **others)
+
+
 def test_small_sets_make_small_batches() -> None:
-    assert resolve(config(), train_images=6, val_images=2).train.batch_size == 6
-    shared = resolve(config(), train_images=7, val_images=2, world_size=2)
+    assert resolved(config(), train_images=6, val_images=2).train.batch_size == 6
+    shared = resolved(config(), train_images=7, val_images=2, world_size=2)
     assert shared.train.batch_size == 6
 
 
 def test_short_runs_make_small_batches_and_learn_the_top_of_the_backbone() -> None:
-    short = resolve(config(time_budget="10m"), train_images=200, val_images=50)
+    short = resolved(config(time_budget="10m"), train_images=200, val_images=50)
     assert short.train.batch_size == 8
     assert short.model.backbone.trainable_stages == 3
-    long = resolve(config(epochs=100), train_images=1000, val_images=50)
+    long = resolved(config(epochs=100), train_images=1000, val_images=50)
     assert long.train.batch_size == 16
     assert long.model.backbone.trainable_stages == "all"
-    on_gpu = resolve(config(epochs=100), train_images=9000, val_images=50, accelerator="cuda")
+    on_gpu = resolved(config(epochs=100), train_images=9000, val_images=50, accelerator="cuda")
     assert on_gpu.train.batch_size == 64
 
 
 def test_a_fixed_recipe_is_the_same_for_every_set() -> None:
     few, many = (
-        resolve(config(recipe="fixed", epochs=10), train_images=images, val_images=10)
+        resolved(config(recipe="fixed", epochs=10), train_images=images, val_images=10)
         for images in (100, 100_000)
     )
     assert few.model == many.model and few.augment == many.augment
@@ -42,38 +49,38 @@ def test_a_fixed_recipe_is_the_same_for_every_set() -> None:
 
 
 def test_a_long_run_warms_up_for_a_thousand_steps_at_most() -> None:
-    long = resolve(config(epochs=300), train_images=100_000, val_images=0)
+    long = resolved(config(epochs=300), train_images=100_000, val_images=0)
     steps = 300 * 100_000 / 16
     assert long.train.warmup == pytest.approx(1000 / steps)
-    assert resolve(config(epochs=10), train_images=100, val_images=0).train.warmup == 0.05
+    assert resolved(config(epochs=10), train_images=100, val_images=0).train.warmup == 0.05
 
 
 @pytest.mark.parametrize(("recipe", "at_16"), [("fixed", 1e-3), ("adaptive", 3e-3)])
 def test_rate_follows_the_root_of_the_batch(recipe: str, at_16: float) -> None:
     wanted = config(recipe=recipe, batch_size=4, accumulate=2)
-    chosen = resolve(wanted, train_images=100, val_images=0)
+    chosen = resolved(wanted, train_images=100, val_images=0)
     assert chosen.train.lr == pytest.approx(at_16 * math.sqrt(8 / 16))
 
 
 def test_what_is_given_is_kept() -> None:
-    settled = resolve(config(batch_size=3, lr=0.5), train_images=100, val_images=100)
+    settled = resolved(config(batch_size=3, lr=0.5), train_images=100, val_images=100)
     assert (settled.train.batch_size, settled.train.lr) == (3, 0.5)
     assert "auto" not in dump_config(settled).replace("ema_decay: auto", "")
-    on_gpu = resolve(settled, train_images=9000, val_images=0, accelerator="cuda")
+    on_gpu = resolved(settled, train_images=9000, val_images=0, accelerator="cuda")
     assert on_gpu == settled
 
 
 def test_validation_takes_about_a_tenth_of_the_time_and_comes_often_enough() -> None:
     budget = config(time_budget=60)
-    assert resolve(budget, train_images=100, val_images=10).train.validate_every == 1
-    assert resolve(budget, train_images=100, val_images=100).train.validate_every == 4
-    short = resolve(config(epochs=10), train_images=100, val_images=1000)
+    assert resolved(budget, train_images=100, val_images=10).train.validate_every == 1
+    assert resolved(budget, train_images=100, val_images=100).train.validate_every == 4
+    short = resolved(config(epochs=10), train_images=100, val_images=1000)
     assert short.train.validate_every == 1
 
 
 def test_loading_has_processes_of_its_own_beside_an_accelerator_only() -> None:
-    assert resolve(config(), train_images=100, val_images=0).train.workers == 0
-    on_gpu = resolve(config(), train_images=100, val_images=0, accelerator="cuda")
+    assert resolved(config(), train_images=100, val_images=0).train.workers == 0
+    on_gpu = resolved(config(), train_images=100, val_images=0, accelerator="cuda")
     assert isinstance(on_gpu.train.workers, int)
     assert 1 <= on_gpu.train.workers <= 8
 
@@ -81,6 +88,9 @@ def test_loading_has_processes_of_its_own_beside_an_accelerator_only() -> None:
 @pytest.mark.parametrize(("batch_size", "world_size"), [(101, 1), (5, 2)])
 def test_impossible_batches_name_the_key(batch_size: int, world_size: int) -> None:
     with pytest.raises(ConfigError, match=r"train\.batch_size"):
-        resolve(
-            config(batch_size=batch_size), train_images=100, val_images=0, world_size=world_size
+        resolved(
+            config(batch_size=batch_size),
+            train_images=100,
+            val_images=0,
+            world_size=world_size,
         )

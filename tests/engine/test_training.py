@@ -80,6 +80,21 @@ def test_config_of_a_run_says_what_auto_became(shapes: Path, tmp_path: Path) -> 
     assert Path(written["data"]["train"]["annotations"]).is_absolute()
 
 
+def test_wide_pictures_make_a_wide_input_in_config_and_model(tmp_path: Path) -> None:
+    data = tmp_path / "set"
+    synthesise(data, images=(8, 2, 2), size_hw=(64, 320), classes=2, seed=5, video=False)
+    wanted = config(
+        model={"head": "yolo", "width": 32, "backbone": TINY["model"]["backbone"]},
+        data={"image_size": 96},
+        train={"epochs": 1},
+    )
+    run = yolokit.train(wanted, data=data, run=tmp_path / "run", device="cpu")
+    assert yaml.safe_load((run / "config.yaml").read_text())["data"]["image_size"] == [32, 96]
+    _, card = load_model(run / "model.safetensors")
+    assert card.image_hw == (32, 96)
+    assert card.metrics["AP"] == yolokit.evaluate(run, data=data, split="val", device="cpu").AP
+
+
 def test_a_run_is_never_overwritten(shapes: Path, tmp_path: Path) -> None:
     run = yolokit.train(config(train={"epochs": 1}), data=shapes, run=tmp_path / "r", device="cpu")
     before = {path: path.read_bytes() for path in run.iterdir()}

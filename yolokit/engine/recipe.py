@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from yolokit.config import Config
 from yolokit.data.loading import spare_workers
 from yolokit.engine.devices import computes_in_bf16
+from yolokit.engine.input_shape import fit_input
 from yolokit.errors import ConfigError
 
 # Peak rate of the head at a batch of 16, by recipe and optimizer.
@@ -61,7 +64,7 @@ class _Plan:
 def resolve(
     config: Config,
     *,
-    train_images: int,
+    train_sizes: NDArray[np.int64],
     val_images: int,
     accelerator: str = "cpu",
     world_size: int = 1,
@@ -72,7 +75,7 @@ def resolve(
 
     Args:
         config: as read.
-        train_images: pictures trained on, >= 1.
+        train_sizes: [I, 2] (height, width) of the pictures trained on, pixels; I >= 1.
         val_images: pictures validated on, 0 without a validation split.
         accelerator: "cpu", "cuda" or "mps".
         world_size: training processes that share a batch.
@@ -80,7 +83,8 @@ def resolve(
     Raises:
         ConfigError: a batch larger than the set, or not to be shared evenly.
     """
-    train = config.train
+    config = fit_input(config, train_sizes)
+    train, train_images = config.train, len(train_sizes)
     seen = _pictures_seen(config, train_images, accelerator, world_size)
     batch_size = _batch_size(config, train_images, seen, accelerator, world_size)
     if batch_size > train_images or batch_size % world_size:

@@ -63,7 +63,7 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
     train_set, val_set = _read_data(config)
     config = resolve(
         config,
-        train_images=len(train_set),
+        train_sizes=train_set.sizes_hw,
         val_images=len(val_set) if val_set else 0,
         accelerator=placement.accelerator,
         world_size=placement.world_size,
