@@ -8,38 +8,28 @@ torchvision's; a short loop around them trains by the clock with a cosine and ke
 that were best on val. FCOS rather than SSDLite: SSDLite starts at stride 16, too coarse for the
 small objects of these sets. The pyramid is narrowed from 256 channels, which a processor cannot
 train in minutes.
-
-Shape legend: B pictures, N objects of one picture.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import copy
-import io
 import math
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from results import Entry, Point, Stopwatch, chosen_set, missing_splits, option_parser
 from sets import Split, Truth, read_truths
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision import tv_tensors
-from torchvision.io import ImageReadMode, read_image
+from torch.utils.data import DataLoader
 from torchvision.models import mobilenet_v2
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
-from torchvision.transforms import v2
+from torchvision_pictures import Pictures, Sample, average_precision, detect
 
 CONTESTANT = "torchvision-fcos-mobilenet_v2"
 PACKAGES = ("torch", "torchvision", "pycocotools")
@@ -47,8 +37,6 @@ LEVELS = {"6": 32, "13": 96, "18": 1280}  # of the features: index and channels;
 LEARNING_RATE, BACKBONE_SHARE, WEIGHT_DECAY = 1e-3, 0.2, 0.05  # of AdamW
 WARM_UP = 0.05  # share of the budget
 VALIDATIONS = 15  # about so many over the budget
-
-Sample = tuple[Tensor, dict[str, Tensor]]
 
 
 def main() -> None:
@@ -213,105 +201,6 @@ def load_backbone(model: FCOS, weights: Path) -> None:
     if not all(torch.equal(loaded[key], value) for key, value in wanted.items()):
         raise SystemExit(f"error: expected that the backbone holds the tensors of {weights}")
     print(f"backbone: {len(wanted)} tensors of {weights} loaded", flush=True)
-
-
-class Pictures(Dataset[Sample]):
-    """The training pictures, decoded once, augmented anew whenever they are asked for.
-
-    Args:
-        truth: of the training split.
-        image_size: longest side that the model sees, pixels.
-    """
-
-    def __init__(self, truth: Truth, image_size: int) -> None:
-        self.samples = [_sample(picture) for picture in truth.pictures]
-        self.before = v2.Compose([v2.RandomIoUCrop(), v2.RandomHorizontalFlip(0.5)])
-        self.after = v2.Compose(
-            [
-                v2.RandomPhotometricDistort(p=0.5),
-                v2.SanitizeBoundingBoxes(),
-                v2.ToDtype(torch.float32, scale=True),
-                v2.ToPureTensor(),
-            ]
-        )
-        self.image_size = image_size
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        image, target = self.before(*self.samples[index])
-        resize = v2.Resize(fitted_size(image.shape[-2:], self.image_size), antialias=True)
-        sample: Sample = self.after(*resize(image, target))
-        return sample
-
-
-def _sample(picture: Any) -> tuple[Tensor, dict[str, Tensor]]:
-    image = tv_tensors.Image(_read(picture.file))
-    corners = [box[1:] for box in picture.boxes]
-    boxes = tv_tensors.BoundingBoxes(
-        torch.tensor(corners, dtype=torch.float32).reshape(-1, 4),
-        format="XYXY",
-        canvas_size=(picture.height, picture.width),
-    )
-    return image, {
-        "boxes": boxes,
-        "labels": torch.tensor([box.label for box in picture.boxes]).long(),
-    }
-
-
-def fitted_size(image_hw: Sequence[int], longest: int) -> list[int]:
-    """The (height, width) of a picture whose longer side is made ``longest``."""
-    scale = longest / max(image_hw)
-    return [max(1, round(side * scale)) for side in image_hw]
-
-
-@torch.inference_mode()
-def detect(model: nn.Module, truth: Truth, image_size: int) -> list[dict[str, Any]]:
-    """COCO rows of a split, in pixels of the original pictures."""
-    model.eval()
-    device = next((each.device for each in model.parameters()), torch.device("cpu"))
-    rows: list[dict[str, Any]] = []
-    for picture, image in _images(truth):
-        height, width = fitted_size(image.shape[-2:], image_size)
-        small = v2.functional.resize(image, [height, width], antialias=True).float() / 255
-        found = {key: value.cpu() for key, value in model([small.to(device)])[0].items()}
-        back = torch.tensor([picture.width / width, picture.height / height] * 2)
-        left, top, right, bottom = (found["boxes"] * back).unbind(1)
-        boxes = torch.stack([left, top, right - left, bottom - top], dim=1).tolist()  # [N, 4] xywh
-        scores, labels = found["scores"].tolist(), found["labels"].tolist()
-        rows.extend(
-            {
-                "image_id": picture.image_id,
-                "category_id": truth.category_ids[label],
-                "bbox": box,
-                "score": score,
-            }
-            for box, score, label in zip(boxes, scores, labels, strict=True)
-        )
-    return rows
-
-
-def _images(truth: Truth) -> Iterator[tuple[Any, Tensor]]:
-    for picture in truth.pictures:
-        yield picture, _read(picture.file)
-
-
-def _read(file: Path) -> Tensor:
-    return read_image(str(file), ImageReadMode.RGB, apply_exif_orientation=True)
-
-
-def average_precision(annotations: Path, rows: list[dict[str, Any]]) -> float:
-    """pycocotools' AP; 0 where nothing was found."""
-    if not rows:
-        return 0.0
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(annotations))
-        evaluation = COCOeval(truth, truth.loadRes(rows), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[0])
 
 
 if __name__ == "__main__":

@@ -11,14 +11,8 @@ from list_sets import describe
 from sets import Split, Truth, read_truth
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
-from torchvision_run import (
-    Pictures,
-    average_precision,
-    build,
-    detect,
-    fitted_size,
-    load_backbone,
-)
+from torchvision_pictures import Pictures, average_precision, detect, fitted_size
+from torchvision_run import build, load_backbone
 
 
 @pytest.fixture
