@@ -19,7 +19,7 @@ from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
 from yolokit.evaluation.ceiling import score_ceiling
-from yolokit.evaluation.coco_map import load_truth
+from yolokit.evaluation.coco_io import load_truth
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 CONFIG = TOOLS.parent / "configs" / "yolov1_mobilenet_v2.yaml"

@@ -16,7 +16,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.scenes import make_scene
 from yolokit.data.synthesis import visible_box
-from yolokit.evaluation.coco_map import load_truth
+from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.evaluate import evaluate_detector, evaluate_split
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector

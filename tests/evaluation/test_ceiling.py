@@ -11,7 +11,8 @@ from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.evaluation.ceiling import score_ceiling
-from yolokit.evaluation.coco_map import CocoMetrics, load_truth
+from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_map import CocoMetrics
 
 
 def ceiling_of(

@@ -16,7 +16,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from yolokit.errors import DataError
-from yolokit.evaluation.coco_map import METRIC_NAMES, evaluate_rows, load_rows, load_truth
+from yolokit.evaluation.coco_io import load_rows, load_truth
+from yolokit.evaluation.coco_map import METRIC_NAMES, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.types import Detections
 

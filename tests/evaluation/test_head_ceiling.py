@@ -16,7 +16,7 @@ from yolokit.data.locate import locate_splits
 from yolokit.evaluation import ceiling_advice
 from yolokit.evaluation.ceiling import score_ceiling
 from yolokit.evaluation.ceiling_advice import choose, measure_alternatives, sample
-from yolokit.evaluation.coco_map import load_truth
+from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.head_ceiling import LOSSES, ScoredCeiling, measure_ceiling
 
 Set = tuple[CocoDataset, dict[str, Any]]

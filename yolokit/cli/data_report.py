@@ -16,7 +16,7 @@ from yolokit.data.locate import locate_splits
 from yolokit.data.statistics import split_statistics
 from yolokit.errors import DataError
 from yolokit.evaluation.ceiling import score_ceiling
-from yolokit.evaluation.coco_map import load_truth
+from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.head_ceiling import measure_ceiling
 
 _SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}

@@ -89,7 +89,8 @@ def command(
 
 def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:
     from yolokit.errors import DataError
-    from yolokit.evaluation.coco_map import evaluate_rows, load_rows
+    from yolokit.evaluation.coco_io import load_rows
+    from yolokit.evaluation.coco_map import evaluate_rows
 
     where, truth = find_truth(data, split)
     try:
@@ -131,7 +132,7 @@ def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
     """
     from yolokit.data.locate import choose_split
     from yolokit.errors import DataError
-    from yolokit.evaluation.coco_map import load_truth
+    from yolokit.evaluation.coco_io import load_truth
 
     if data.suffix.lower() == ".json":
         return data, load_truth(data)
@@ -152,7 +153,7 @@ def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
 def _annotation_files(folder: Path, split: str) -> dict[Path, dict[str, Any]]:
     """The files of COCO's layout in a folder, with or without pictures; results have another."""
     from yolokit.errors import DataError
-    from yolokit.evaluation.coco_map import load_truth
+    from yolokit.evaluation.coco_io import load_truth
 
     found = {}
     candidates = [*folder.glob("*.json"), *folder.glob(f"annotations/instances_{split}*.json")]

@@ -34,7 +34,8 @@ from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
 from yolokit.engine.validation import Validator
 from yolokit.errors import DataError
-from yolokit.evaluation.coco_map import CocoMetrics, load_truth
+from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
 from yolokit.losses.build import build_criterion
 from yolokit.models.build import build_detector
@@ -157,7 +158,7 @@ def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -
         config.data.image_hw,
         augmenter=Augmenter(augment, config.data.image_hw),
         seed=train.seed,
-        cache=config.data.cache,
+        cache=settled(config.data.cache),
     )
     return TrainingData(
         dataset=dataset,
@@ -173,7 +174,7 @@ def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
         return None
     assert config.data.val is not None
     return Validator(
-        dataset=DetectionDataset(val_set, config.data.image_hw, cache=config.data.cache),
+        dataset=DetectionDataset(val_set, config.data.image_hw, cache=settled(config.data.cache)),
         truth=load_truth(config.data.val.annotations),
         category_ids=list(val_set.category_ids),
         predict=config.predict,

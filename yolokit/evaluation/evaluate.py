@@ -13,7 +13,8 @@ from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset, collate, spare_workers, worker_init
 from yolokit.evaluation.align import align_categories
-from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows, load_truth
+from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.inference.postprocess import select_detections
 from yolokit.types import Batch

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from yolokit.evaluation.coco_map import to_coco
+from yolokit.evaluation.coco_io import to_coco
 
 Verdict = Literal["found", "missed", "false", "ignored"]
 
