@@ -103,7 +103,7 @@ def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
         ("train: {epochs: many}", "train.epochs: .*integer"),
         ("train: {time_budget: soon}", "train.time_budget: expected a duration"),
         ("data: {image_size: 16}", "data.image_size: must be at least 32 px"),
-        ("data: {cache: tape}", "data.cache: .*'none', 'ram' or 'disk'"),
+        ("data: {cache: tape}", "data.cache: .*'none', 'ram', 'disk' or 'auto'"),
         ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: must be 0"),
         ("- a\n- b", "must be a mapping of sections, got list"),
         ("train: {epochs: 3", "cannot read config"),

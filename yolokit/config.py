@@ -108,7 +108,7 @@ class DataConfig(_Section):
     test: SplitConfig | None = None
     image_size: int | tuple[int, int] = 448
     rectangular: bool | Auto = "auto"
-    cache: Literal["none", "ram", "disk"] = "none"
+    cache: Literal["none", "ram", "disk", "auto"] = "auto"
     max_bad_boxes: float = Field(default=0.05, ge=0, le=1)
 
     @property

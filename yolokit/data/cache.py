@@ -46,7 +46,7 @@ def open_store(
     store = _Decoder(data, input_hw)
     if cache == "none":
         return store
-    shapes = [resized_hw(fit_letterbox(tuple(hw), input_hw)) for hw in data.sizes_hw.tolist()]
+    shapes = _kept_shapes(data.sizes_hw, input_hw)
     offsets = np.concatenate([[0], np.cumsum([3 * height * width for height, width in shapes])])
     if cache == "ram":
         return _Kept(_in_memory(store, offsets), shapes, offsets)
@@ -54,6 +54,24 @@ def open_store(
     if not (path.is_file() and path.stat().st_size == offsets[-1]):
         _write_file(path, store, offsets)
     return _KeptInFile(path, shapes, offsets)
+
+
+def kept_bytes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> int:
+    """What pictures take in memory or in a file.
+
+    Args:
+        sizes_hw: [I, 2] (height, width) of the originals, pixels.
+        input_hw: the network input's (height, width), pixels.
+    """
+    return sum(3 * height * width for height, width in _kept_shapes(sizes_hw, input_hw))
+
+
+def memory_bytes() -> int | None:
+    """The machine's memory; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 class _Decoder:
@@ -102,8 +120,12 @@ class _KeptInFile(_Kept):
         return _KeptInFile, (self.path, self.shapes, self.offsets)
 
 
+def _kept_shapes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> list[tuple[int, int]]:
+    return [resized_hw(fit_letterbox((h, w), input_hw)) for h, w in sizes_hw.tolist()]
+
+
 def _in_memory(store: _Decoder, offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
-    needed, memory = int(offsets[-1]), _memory_bytes()
+    needed, memory = int(offsets[-1]), memory_bytes()
     if memory is not None and needed > _RAM_SHARE * memory:
         raise DataError(
             f"data.cache=ram needs {needed / 1e9:.1f} GB of {memory / 1e9:.1f} GB of memory. "
@@ -149,10 +171,3 @@ def _cache_file(data: CocoDataset, input_hw: tuple[int, int], folder: Path | Non
         )
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return (folder or home / "yolokit" / "pictures") / f"{digest.hexdigest()[:32]}.u8"
-
-
-def _memory_bytes() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not told by this system
-        return None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from yolokit.config import Config
+from yolokit.data.cache import kept_bytes, memory_bytes
 from yolokit.data.loading import spare_workers
 from yolokit.engine.devices import computes_in_bf16
 from yolokit.engine.input_shape import fit_input
@@ -32,6 +33,7 @@ _BATCH = 16  # pictures; fills two cores
 _SMALLEST_BATCH, _LARGEST_BATCH = 8, {"cpu": 16, "mps": 16, "cuda": 64}
 _SHORT = 60  # passes over the training pictures; a run of fewer saves where it can
 _WARMUP_SHARE, _WARMUP_STEPS = 0.05, 1000
+_MEMORY_SHARE = 0.3  # that kept pictures may take
 
 _SectionT = TypeVar("_SectionT", bound=BaseModel)
 
@@ -107,7 +109,10 @@ def resolve(
         "precision": "bf16" if computes_in_bf16(accelerator) else "32",
     }
     model = config.model.model_copy(update={"backbone": _filled(config.model.backbone, backbone)})
+    kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
+    cache = "ram" if plan.passes > 1 and _fit_in_memory(config, train_sizes, kept) else "none"
     parts = {
+        "data": _filled(config.data, {"cache": cache}),
         "model": model,
         "augment": _filled(config.augment, augment),
         "train": _filled(train, {**schedule, **running}),
@@ -137,6 +142,13 @@ def _adaptive(plan: _Plan) -> _Choices:
         "weight_decay": 0.01,
     }
     return backbone, augment, schedule
+
+
+def _fit_in_memory(config: Config, sizes_hw: NDArray[np.int64], copies: float) -> bool:
+    memory = memory_bytes()
+    if memory is None:
+        return False
+    return copies * kept_bytes(sizes_hw, config.data.image_hw) <= _MEMORY_SHARE * memory
 
 
 def _filled(section: _SectionT, choices: dict[str, Any]) -> _SectionT:
