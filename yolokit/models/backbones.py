@@ -6,11 +6,12 @@ Shape legend: B images, H × W input pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models import get_model_weights
 
@@ -24,6 +25,8 @@ from yolokit.models.detector_weights import (
     no_detector,
     read_coco,
 )
+from yolokit.models.frozen_front import FrozenFront
+from yolokit.models.layers import use_grouped_convolutions
 from yolokit.models.timm_trunk import PREFIX, build_timm_trunk
 from yolokit.models.weight_files import load_matching, read_imagenet, read_state_dict
 from yolokit.types import LevelSpec
@@ -45,12 +48,15 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.trunk = trunk.module
+        use_grouped_convolutions(self.trunk)
         self.levels: list[LevelSpec] = trunk.levels
         self.mean = mean
         self.std = std
         self._stage_paths = trunk.stages
         self._frozen_stages = 0
         self._batch_norm_frozen = False
+        self._front: FrozenFront | None = None  # made when first needed
+        self.register_load_state_dict_post_hook(_forget_front)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Feature maps of normalised pictures.
@@ -63,8 +69,18 @@ class Backbone(nn.Module):
             network without padding comes out a cell or two short and is resized to that.
         """
         image_hw = (x.shape[2], x.shape[3])
-        maps = self.trunk(x)
+        maps = self._trained(x) if self.training and x.device.type == "cpu" else self.trunk(x)
         return [_fit(m, image_hw, lv.stride) for m, lv in zip(maps, self.levels, strict=True)]
+
+    def _trained(self, x: Tensor) -> Sequence[Tensor]:
+        """What the trunk gives, its frozen part apart."""
+        if not (self._frozen_stages and isinstance(self.trunk, fx.GraphModule)):
+            maps: Sequence[Tensor] = self.trunk(x)
+            return maps
+        if self._front is None:
+            paths = [path for stage in self._stage_paths[: self._frozen_stages] for path in stage]
+            self._front = FrozenFront(self.trunk, paths)
+        return self._front(x)
 
     @property
     def stages(self) -> list[list[nn.Module]]:
@@ -74,6 +90,7 @@ class Backbone(nn.Module):
     def train(self, mode: bool = True) -> Backbone:
         """Set the mode; what is frozen stays in evaluation mode."""
         super().train(mode)
+        self._front = None
         for block in (b for stage in self.stages[: self._frozen_stages] for b in stage):
             block.eval()
         if self._batch_norm_frozen:
@@ -81,6 +98,9 @@ class Backbone(nn.Module):
                 if isinstance(module, _BatchNorm):
                     module.eval()
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_front": None}  # of a copy
 
     def _freeze(self, frozen_stages: int, batch_norm: bool) -> None:
         self._frozen_stages = frozen_stages
@@ -90,6 +110,10 @@ class Backbone(nn.Module):
             for block in stage:
                 block.requires_grad_(index >= frozen_stages)
         self.train(self.training)
+
+
+def _forget_front(backbone: Backbone, _unfitting: object) -> None:
+    backbone._front = None
 
 
 def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Backbone:

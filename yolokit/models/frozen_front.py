@@ -1,0 +1,106 @@
+"""The frozen bottom of a backbone, run by itself while the rest is trained.
+
+What is frozen needs no gradients, its batch norms fold into its convolutions, and it may see a few
+pictures at a time, whose large maps then stay in a processor's cache.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+_WITHOUT_CHOICE = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.MaxPool2d, nn.AvgPool2d)
+
+
+class FrozenFront:
+    """A traced network, split where its frozen part ends; called like the network.
+
+    The frozen part is a folded copy: make a new split when its weights change.
+
+    Args:
+        network: maps [B, 3, H, W] to a tuple of maps; not changed.
+        frozen: paths of its frozen modules, which are in evaluation mode.
+    """
+
+    def __init__(self, network: fx.GraphModule, frozen: Sequence[str]) -> None:
+        nodes = [node for node in network.graph.nodes if node.op != "output"]
+        front = _frozen_nodes(network, frozen)
+        handed_over = [node for node in nodes if node in front and not front.issuperset(node.users)]
+        inputs = [node for node in nodes if node.op == "placeholder"]
+        output = next(node for node in network.graph.nodes if node.op == "output")
+        inner = [node for node in nodes if node in front and node.op != "placeholder"]
+        self._front = _folded(_part(network, inputs, inner, tuple(handed_over)))
+        above = [node for node in nodes if node not in front]
+        self._rest = _part(network, handed_over, above, output.args[0])
+
+    def __call__(self, x: Tensor) -> Sequence[Tensor]:
+        """The network's maps of [B, 3, H, W] normalised pictures."""
+        with torch.no_grad():
+            parts = [self._front(part) for part in torch.split(x, torch.get_num_threads())]
+        maps: Sequence[Tensor] = self._rest(*map(torch.cat, zip(*parts, strict=True)))
+        return maps
+
+
+def _frozen_nodes(network: fx.GraphModule, frozen: Sequence[str]) -> set[fx.Node]:
+    """The nodes that depend on pictures and frozen modules alone."""
+    found: set[fx.Node] = set()
+    for node in network.graph.nodes:
+        if node.op == "placeholder" or (
+            node.op != "output"
+            and found.issuperset(node.all_input_nodes)
+            and _is_frozen(network, node, frozen)
+        ):
+            found.add(node)
+    return found
+
+
+def _is_frozen(network: fx.GraphModule, node: fx.Node, frozen: Sequence[str]) -> bool:
+    if node.op in ("call_function", "call_method"):
+        return True
+    path = str(node.target)
+    inside = any(path == each or path.startswith(f"{each}.") for each in frozen)
+    return inside or (
+        node.op == "call_module" and isinstance(network.get_submodule(path), _WITHOUT_CHOICE)
+    )
+
+
+def _part(
+    network: fx.GraphModule,
+    inputs: Iterable[fx.Node],
+    nodes: Iterable[fx.Node],
+    output: fx.node.Argument,
+) -> fx.GraphModule:
+    """Some of a network's nodes as a network of their own, with the same modules."""
+    graph = fx.Graph()
+    copies = {node: graph.placeholder(node.name) for node in inputs}
+    for node in nodes:
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+    graph.output(fx.map_arg(output, copies.__getitem__))
+    return fx.GraphModule(network, graph)
+
+
+def _folded(network: fx.GraphModule) -> fx.GraphModule:
+    """A copy whose batch norms, in evaluation mode, are part of the convolutions before them."""
+    network = copy.deepcopy(network)
+    modules = dict(network.named_modules())
+    uses = Counter(node.target for node in network.graph.nodes if node.op == "call_module")
+    for node in list(network.graph.nodes):
+        before = node.all_input_nodes[0] if len(node.all_input_nodes) == 1 else node
+        pair = [modules.get(str(each.target)) for each in (before, node)]
+        if (
+            isinstance(pair[0], nn.Conv2d)
+            and isinstance(pair[1], nn.BatchNorm2d)
+            and not pair[1].training
+            and uses[before.target] == len(before.users) == 1
+        ):
+            parent, _, name = str(before.target).rpartition(".")
+            setattr(network.get_submodule(parent), name, fuse_conv_bn_eval(pair[0], pair[1]))
+            node.replace_all_uses_with(before)
+            network.graph.erase_node(node)
+    network.recompile()
+    return network
