@@ -71,11 +71,16 @@ def test_what_is_given_is_kept() -> None:
 
 
 def test_validation_takes_about_a_tenth_of_the_time_and_comes_often_enough() -> None:
-    budget = config(time_budget=60)
-    assert resolved(budget, train_images=100, val_images=10).train.validate_every == 1
-    assert resolved(budget, train_images=100, val_images=100).train.validate_every == 4
-    short = resolved(config(epochs=10), train_images=100, val_images=1000)
-    assert short.train.validate_every == 1
+    def every(val_images: int, **train: object) -> int:
+        chosen = resolved(config(**train), train_images=100, val_images=val_images)
+        assert isinstance(chosen.train.validate_every, int)
+        return chosen.train.validate_every
+
+    assert every(10, time_budget=6000) == 1
+    assert every(100, time_budget=6000) == 7  # as many pictures to validate as to train on
+    assert every(100, time_budget=600) == 4  # about 49 passes
+    assert every(1000, epochs=30) == 3
+    assert every(1000, epochs=10) == every(1000, time_budget=60) == 1
 
 
 def test_loading_has_processes_of_its_own_beside_an_accelerator_only() -> None:
