@@ -31,7 +31,7 @@ def test_short_runs_make_small_batches_and_learn_the_top_of_the_backbone() -> No
     short = resolved(config(time_budget="10m"), train_images=200, val_images=50)
     assert short.train.batch_size == 8
     assert short.model.backbone.trainable_stages == 3
-    long = resolved(config(epochs=100), train_images=1000, val_images=50)
+    long = resolved(config(epochs=200), train_images=1000, val_images=50)
     assert long.train.batch_size == 16
     assert long.model.backbone.trainable_stages == "all"
     on_gpu = resolved(config(epochs=100), train_images=9000, val_images=50, accelerator="cuda")

@@ -31,7 +31,7 @@ _PACE_AREA = 320.0**2  # pixels
 _STEPS_WANTED = 1000  # where a run would have fewer, smaller batches give it more
 _BATCH = 16  # pictures; fills two cores
 _SMALLEST_BATCH, _LARGEST_BATCH = 8, {"cpu": 16, "mps": 16, "cuda": 64}
-_SHORT = 60  # passes over the training pictures; a run of fewer saves where it can
+_SHORT = 150  # passes over the training pictures; a run of fewer saves where it can
 _WARMUP_SHARE, _WARMUP_STEPS = 0.05, 1000
 _MEMORY_SHARE = 0.3  # that kept pictures may take
 
