@@ -207,6 +207,13 @@ class Config(_Section):
     train: TrainConfig = TrainConfig()
     predict: PredictConfig = PredictConfig()
 
+    @property
+    def finest_cell(self) -> float:
+        """The shorter side of a cell of the finest grid, input pixels."""
+        if self.model.head == "yolo":
+            return min(self.model.strides)
+        return min(self.data.image_hw) / self.model.grid_size
+
 
 def parse_duration(value: str | int | float) -> float:
     """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``.

@@ -93,7 +93,7 @@ def test_a_failed_save_leaves_the_old_file(
 
 
 def test_the_weights_file_is_named_without_its_folder(detector: Detector, tmp_path: Path) -> None:
-    tree = {**TREE, "backbone": {"name": "resnet18", "weights": "/home/ann/secret/r18.pth"}}
+    tree = {**TREE, "backbone": {"name": "resnet18", "weights": str(tmp_path / "secret/r18.pth")}}
     save_model(tmp_path / "m.safetensors", detector, _card(model=ModelConfig.model_validate(tree)))
     assert b"secret" not in (tmp_path / "m.safetensors").read_bytes()
     assert load_model(tmp_path / "m.safetensors")[1].model.backbone.weights == "r18.pth"

@@ -212,8 +212,10 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
         raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
     run = _load_config(config)
     pictures = CocoDataset.load(splits[split], max_bad_boxes=run.data.max_bad_boxes)
-    sizes = CocoDataset.load(splits.get("train", splits[split]), max_bad_boxes=1.0).sizes_hw
-    run = resolve(run, train_sizes=sizes, val_images=0)
+    learnt = pictures
+    if split != "train" and "train" in splits:
+        learnt = CocoDataset.load(splits["train"], max_bad_boxes=1.0)
+    run = resolve(run, train_sizes=learnt.sizes_hw, val_images=0)
     dataset = DetectionDataset(
         pictures,
         run.data.image_hw,

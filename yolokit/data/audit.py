@@ -86,7 +86,7 @@ def _bad_pictures(name: str, dataset: CocoDataset, workers: int | None) -> Itera
 
 
 def _repeated_boxes(name: str, dataset: CocoDataset) -> Iterator[Finding]:
-    owner = np.repeat(np.arange(len(dataset)), np.diff(dataset.box_offsets))
+    owner = dataset.box_owners
     keys = np.column_stack([owner, dataset.labels, dataset.boxes.astype(np.float64)])
     _, first, counts = np.unique(keys, axis=0, return_index=True, return_counts=True)
     again = sorted(first[counts > 1].tolist())

@@ -131,6 +131,11 @@ class CocoDataset:
     def __len__(self) -> int:
         return len(self.image_ids)
 
+    @property
+    def box_owners(self) -> NDArray[np.int64]:
+        """[N] index of the picture that each box is in."""
+        return np.repeat(np.arange(len(self)), np.diff(self.box_offsets))
+
     def image_path(self, index: int) -> Path:
         """Where picture ``index`` lies."""
         return self.images_folder / str(self.file_names[index])

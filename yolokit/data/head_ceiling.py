@@ -37,7 +37,7 @@ class HeadCeiling:
         off_centre: [N] bool, said too large, because the box holds no cell's centre.
         vanished: [N] bool, without area once the picture is scaled to the input.
         narrow: [N] bool, narrower than a cell of the finest grid: hard, but not lost by that.
-            None for ``yolov1``, whose cells are made for objects smaller than they are.
+            False for ``yolov1``, whose cells are made for objects smaller than they are.
     """
 
     boxes: NDArray[np.float32]

@@ -50,7 +50,7 @@ def split_statistics(dataset: CocoDataset, image_hw: tuple[int, int]) -> SplitSt
         image_hw: the network input's (height, width), pixels.
     """
     real = ~dataset.crowd
-    owner = np.repeat(np.arange(len(dataset)), np.diff(dataset.box_offsets))[real]
+    owner = dataset.box_owners[real]
     labels, boxes = dataset.labels[real], dataset.boxes[real].astype(np.float64)
     per_image = np.bincount(owner, minlength=len(dataset))
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
@@ -84,11 +84,8 @@ def narrow_share(dataset: CocoDataset, image_hw: tuple[int, int], pixels: float)
     real = ~dataset.crowd
     if not real.any():
         return 0.0
-    owner = np.repeat(np.arange(len(dataset)), np.diff(dataset.box_offsets))[real]
-    boxes = dataset.boxes[real]
-    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) * np.sqrt(_area_scales(dataset, image_hw))[
-        owner
-    ]
+    boxes, scales = dataset.boxes[real], np.sqrt(_area_scales(dataset, image_hw))
+    sides = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) * scales[dataset.box_owners[real]]
     return float((sides < pixels).mean())
 
 

@@ -109,10 +109,13 @@ def resolve(
         "precision": "bf16" if computes_in_bf16(accelerator) else "32",
     }
     model = config.model.model_copy(update={"backbone": _filled(config.model.backbone, backbone)})
-    kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
-    cache = "ram" if plan.passes > 1 and _fit_in_memory(config, train_sizes, kept) else "none"
+    data = config.data
+    if data.cache == "auto":
+        kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
+        fits = plan.passes > 1 and _fit_in_memory(train_sizes, data.image_hw, kept)
+        data = data.model_copy(update={"cache": "ram" if fits else "none"})
     parts = {
-        "data": _filled(config.data, {"cache": cache}),
+        "data": data,
         "model": model,
         "augment": _filled(config.augment, augment),
         "train": _filled(train, {**schedule, **running}),
@@ -144,11 +147,9 @@ def _adaptive(plan: _Plan) -> _Choices:
     return backbone, augment, schedule
 
 
-def _fit_in_memory(config: Config, sizes_hw: NDArray[np.int64], copies: float) -> bool:
+def _fit_in_memory(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int], copies: float) -> bool:
     memory = memory_bytes()
-    if memory is None:
-        return False
-    return copies * kept_bytes(sizes_hw, config.data.image_hw) <= _MEMORY_SHARE * memory
+    return memory is not None and copies * kept_bytes(sizes_hw, input_hw) <= _MEMORY_SHARE * memory
 
 
 def _filled(section: _SectionT, choices: dict[str, Any]) -> _SectionT:

@@ -59,9 +59,7 @@ def _grids(config: Config) -> str:
 
 def _size_note(config: Config, train_set: CocoDataset) -> str:
     """What to do where many objects are too small at this input size to be seen well."""
-    finest = config.data.image_hw[0] / config.model.grid_size
-    if config.model.head == "yolo":
-        finest = float(min(config.model.strides))
+    finest = config.finest_cell
     share = narrow_share(train_set, config.data.image_hw, finest)
     if share < _MANY:
         return ""

@@ -58,7 +58,7 @@ def measure_ceiling(
         truth: its annotation file, see ``load_truth``.
         config: ``model``, ``data.image_size`` and ``predict`` count.
     """
-    ceiling, finest = _ceiling(dataset, config)
+    ceiling = _ceiling(dataset, config)
     classes = len(dataset.class_names)
     lost = {name: np.zeros(classes, dtype=np.int64) for name in ("suppressed", "over_limit")}
     rows = []
@@ -79,18 +79,15 @@ def measure_ceiling(
         boxes=_by_class(dataset, ~dataset.crowd),
         losses={**causes, **lost},
         narrow=_by_class(dataset, ceiling.narrow),
-        finest=finest,
+        finest=config.finest_cell,
     )
 
 
-def _ceiling(dataset: CocoDataset, config: Config) -> tuple[HeadCeiling, float]:
-    """What the head can say, and the side of a cell of its finest grid."""
+def _ceiling(dataset: CocoDataset, config: Config) -> HeadCeiling:
     model, image_hw = config.model, config.data.image_hw
     if model.head == "yolov1":
-        ceiling = yolov1_ceiling(dataset, grid_size=model.grid_size, image_hw=image_hw)
-        return ceiling, min(image_hw) / model.grid_size
-    ceiling = yolo_ceiling(dataset, strides=model.strides, bins=model.bins, image_hw=image_hw)
-    return ceiling, min(model.strides)
+        return yolov1_ceiling(dataset, grid_size=model.grid_size, image_hw=image_hw)
+    return yolo_ceiling(dataset, strides=model.strides, bins=model.bins, image_hw=image_hw)
 
 
 def _said(

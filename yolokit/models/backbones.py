@@ -6,7 +6,7 @@ Shape legend: B images, H × W input pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,6 @@ from yolokit.models.detector_weights import (
     read_coco,
 )
 from yolokit.models.frozen_front import FrozenFront
-from yolokit.models.layers import use_grouped_convolutions
 from yolokit.models.timm_trunk import PREFIX, build_timm_trunk
 from yolokit.models.weight_files import load_matching, read_imagenet, read_state_dict
 from yolokit.types import LevelSpec
@@ -48,7 +47,6 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.trunk = trunk.module
-        use_grouped_convolutions(self.trunk)
         self.levels: list[LevelSpec] = trunk.levels
         self.mean = mean
         self.std = std
@@ -69,18 +67,19 @@ class Backbone(nn.Module):
             network without padding comes out a cell or two short and is resized to that.
         """
         image_hw = (x.shape[2], x.shape[3])
-        maps = self._trained(x) if self.training and x.device.type == "cpu" else self.trunk(x)
+        maps = self._network(x.device.type)(x)
         return [_fit(m, image_hw, lv.stride) for m, lv in zip(maps, self.levels, strict=True)]
 
-    def _trained(self, x: Tensor) -> Sequence[Tensor]:
-        """What the trunk gives, its frozen part apart."""
-        if not (self._frozen_stages and isinstance(self.trunk, fx.GraphModule)):
-            maps: Sequence[Tensor] = self.trunk(x)
-            return maps
+    def _network(self, device: str) -> Callable[[Tensor], Sequence[Tensor]]:
+        """The trunk; in training on a CPU, with its frozen part apart."""
+        trunk = self.trunk
+        apart = self.training and self._frozen_stages > 0 and device == "cpu"
+        if not (apart and isinstance(trunk, fx.GraphModule)):
+            return trunk
         if self._front is None:
             paths = [path for stage in self._stage_paths[: self._frozen_stages] for path in stage]
-            self._front = FrozenFront(self.trunk, paths)
-        return self._front(x)
+            self._front = FrozenFront(trunk, paths)
+        return self._front
 
     @property
     def stages(self) -> list[list[nn.Module]]:

@@ -11,6 +11,7 @@ from yolokit.config import ModelConfig
 from yolokit.errors import ConfigError
 from yolokit.models.backbones import build_backbone, freeze_stages
 from yolokit.models.detector import Detector, Head
+from yolokit.models.layers import use_grouped_convolutions
 from yolokit.models.pan_neck import PanNeck
 from yolokit.models.yolo_head import YoloHead
 from yolokit.models.yolov1_head import YoloV1Head
@@ -86,4 +87,5 @@ def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int
     freeze_stages(backbone, stages, part.freeze_batch_norm)
     neck, head = HEADS[config.head](config, backbone.levels, num_classes, image_hw)
     detector = Detector(backbone=backbone, neck=neck, head=head)
+    use_grouped_convolutions(detector)
     return detector.to(memory_format=torch.channels_last)

@@ -7,17 +7,16 @@ from torch import Tensor, nn
 
 
 class GroupedConv2d(nn.Conv2d):
-    """A grouped convolution that a processor trains in 32 bits where autocast wants bf16.
+    """A strided grouped convolution, trained by a processor in 32 bits where autocast wants bf16.
 
-    oneDNN has no fast gradient of strided grouped convolutions in bf16: 17 to 33 ms against 1 to 5
-    for those of MobileNetV2 at a batch of 8 (oneDNN of torch 2.15, two cores with AVX512_BF16).
+    oneDNN has no fast gradient of those in bf16: 17 to 33 ms against 1 to 5 for MobileNetV2's at a
+    batch of 8 (oneDNN of torch 2.15, two cores with AVX512_BF16).
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of [B, channels, H, W], in the type it came in."""
         mixed = input.dtype == torch.bfloat16 and self.weight.dtype == torch.float32
-        slow = max(self.stride) > 1 and input.device.type == "cpu" and torch.is_grad_enabled()
-        if mixed and slow:
+        if mixed and input.device.type == "cpu" and torch.is_grad_enabled():
             with torch.autocast("cpu", enabled=False):
                 return super().forward(input.float()).to(input.dtype)
         return super().forward(input)
@@ -46,7 +45,7 @@ def separable_block(
 ) -> nn.Sequential:
     """The same, factored: a depthwise convolution, then a pointwise one (Howard et al. 2017)."""
     return nn.Sequential(
-        GroupedConv2d(
+        nn.Conv2d(
             in_channels,
             in_channels,
             kernel,
