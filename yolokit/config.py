@@ -163,7 +163,7 @@ class TrainConfig(_Section):
     gradient_clip: float | None = Field(default=10.0, gt=0)
     precision: Literal["auto", "32", "16", "bf16"] = "auto"
     ema: bool = True
-    ema_decay: float | Auto = "auto"
+    ema_decay: _Share = 1.0
     early_stopping: int | None = Field(default=None, ge=1)
     validate_every: int | Auto = "auto"
     checkpoint_seconds: float = Field(default=60.0, ge=0)

@@ -22,6 +22,14 @@ _LR_AT_16 = {
     "fixed": {"adamw": 1e-3, "sgd": 1e-2},
     "adaptive": {"adamw": 3e-3, "sgd": 1e-2},
 }
+# What no set, budget or device gave a reason to change.
+_UNIVERSAL = {
+    "mosaic": 0.5,
+    "close_mosaic": 0.1,
+    "multi_scale": 0.0,
+    "start_size": 1.0,
+    "weight_decay": 0.01,
+}
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.7  # of a training picture's, for one validated picture
 
@@ -100,15 +108,16 @@ def resolve(
         accelerator=accelerator,
         batch_size=batch_size * train.accumulate,
     )
-    backbone, augment, schedule = (_fixed if train.recipe == "fixed" else _adaptive)(plan)
-    running = {
+    choices: dict[str, Any] = {
+        **_UNIVERSAL,
         "batch_size": batch_size,
         "lr": _LR_AT_16[train.recipe][train.optimizer] * math.sqrt(plan.batch_size / 16),
+        "warmup": _warmup(plan, train.recipe),
         "validate_every": _epochs_between_validations(plan, val_images),
         "workers": spare_workers(accelerator, world_size),
         "precision": "bf16" if computes_in_bf16(accelerator) else "32",
     }
-    model = config.model.model_copy(update={"backbone": _filled(config.model.backbone, backbone)})
+    backbone = _filled(config.model.backbone, _backbone(plan, train.recipe))
     data = config.data
     if data.cache == "auto":
         kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
@@ -116,35 +125,25 @@ def resolve(
         data = data.model_copy(update={"cache": "ram" if fits else "none"})
     parts = {
         "data": data,
-        "model": model,
-        "augment": _filled(config.augment, augment),
-        "train": _filled(train, {**schedule, **running}),
+        "model": config.model.model_copy(update={"backbone": backbone}),
+        "augment": _filled(config.augment, choices),
+        "train": _filled(train, choices),
     }
     return config.model_copy(update=parts)
 
 
-_Choices = tuple[dict[str, Any], dict[str, Any], dict[str, Any]]  # backbone, augment, train
-
-
-def _fixed(_plan: _Plan) -> _Choices:
-    """What suits many a run, whatever it is."""
-    backbone = {"trainable_stages": "all", "lr_factor": 0.1}
-    augment = {"mosaic": 0.5, "close_mosaic": 0.1, "multi_scale": 0.0}
-    schedule = {"start_size": 1.0, "warmup": _WARMUP_SHARE, "weight_decay": 0.01}
-    return backbone, augment, schedule
-
-
-def _adaptive(plan: _Plan) -> _Choices:
-    """What suits this run."""
+def _backbone(plan: _Plan, recipe: str) -> dict[str, Any]:
+    if recipe == "fixed":
+        return {"trainable_stages": "all", "lr_factor": 0.1}
     hurried = plan.accelerator == "cpu" and plan.passes < _SHORT
-    backbone = {"trainable_stages": 3 if hurried else "all", "lr_factor": 0.3}
-    augment = {"mosaic": 0.5, "close_mosaic": 0.1, "multi_scale": 0.0}
-    schedule = {
-        "start_size": 1.0,
-        "warmup": min(_WARMUP_SHARE, _WARMUP_STEPS / plan.steps),
-        "weight_decay": 0.01,
-    }
-    return backbone, augment, schedule
+    return {"trainable_stages": 3 if hurried else "all", "lr_factor": 0.3}
+
+
+def _warmup(plan: _Plan, recipe: str) -> float:
+    """Share of the steps."""
+    if recipe == "fixed":
+        return _WARMUP_SHARE
+    return min(_WARMUP_SHARE, _WARMUP_STEPS / plan.steps)
 
 
 def _fit_in_memory(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int], copies: float) -> bool:
@@ -153,7 +152,7 @@ def _fit_in_memory(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int], copie
 
 
 def _filled(section: _SectionT, choices: dict[str, Any]) -> _SectionT:
-    autos = {key: value for key, value in choices.items() if getattr(section, key) == "auto"}
+    autos = {key: choices[key] for key, value in section if value == "auto"}
     return section.model_copy(update=autos)
 
 

@@ -213,8 +213,7 @@ def _callbacks(
     save: SaveModel,
 ) -> list[lightning.Callback]:
     train, backbone = config.train, config.model.backbone
-    decay = None if train.ema_decay == "auto" else train.ema_decay
-    ema = WeightAveraging(multi_avg_fn=ema_average(decay)) if train.ema else None
+    ema = WeightAveraging(multi_avg_fn=ema_average(train.ema_decay)) if train.ema else None
     report = EpochReport(folder=folder, progress=progress)
     validation = Validation(
         evaluate=validator,
