@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.coco import CocoDataset
-from yolokit.data.images import read_image
-from yolokit.data.locate import locate_splits
+from yolokit.data.loading import DetectionDataset
+from yolokit.data.locate import choose_split
 
 WIDTH, HEIGHT = 2000, 700  # pixels
 IN_A_ROW = 6
@@ -36,9 +36,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True)
     (options.out / "annotations").mkdir()
-    splits = locate_splits(options.data)
     for name, count in zip(("train", "val", "test"), options.images.split(","), strict=True):
-        source = CocoDataset.load(splits[name])
+        source = CocoDataset.load(choose_split(options.data, name))
         tree = write_split(source, options.out / "images" / name, int(count))
         file = options.out / "annotations" / f"instances_{name}.json"
         file.write_text(json.dumps(tree), encoding="utf-8")
@@ -47,9 +46,10 @@ def main() -> None:
 def write_split(source: CocoDataset, folder: Path, count: int) -> dict[str, Any]:
     """Write the pictures of a split; its COCO annotation tree."""
     folder.mkdir(parents=True)
+    pictures = DetectionDataset(source, (SHRUNKEN_TO, SHRUNKEN_TO))
     images, annotations = [], []
     for image_id in range(1, count + 1):
-        picture, boxes, labels = panorama(source, random.Random(f"{folder.name} {image_id}"))
+        picture, boxes, labels = panorama(pictures, random.Random(f"{folder.name} {image_id}"))
         name = f"{image_id:06d}.jpg"
         cv2.imwrite(str(folder / name), picture[..., ::-1])
         images.append({"id": image_id, "file_name": name, "width": WIDTH, "height": HEIGHT})
@@ -71,26 +71,21 @@ def write_split(source: CocoDataset, folder: Path, count: int) -> dict[str, Any]
 
 
 def panorama(
-    source: CocoDataset, rng: random.Random
-) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.int64]]:
+    pictures: DetectionDataset, rng: random.Random
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int64]]:
     """One wide picture, its boxes [N, 4] xyxy pixels, and their labels [N]; groups left out."""
     noise = np.random.default_rng(rng.getrandbits(32))
     canvas = noise.integers(75, 126, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     boxes, labels = [], []
     room = WIDTH // IN_A_ROW
     for place in range(IN_A_ROW):
-        index = rng.randrange(len(source))
-        picture = read_image(source.image_path(index))
-        scale = SHRUNKEN_TO / max(picture.shape[:2])
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        height, width = small.shape[:2]
+        small = pictures.sample(rng.randrange(len(pictures)))
+        height, width = small.image.shape[:2]
         left = place * room + rng.randint(0, room - width)
         top = rng.randint(0, HEIGHT - height)
-        canvas[top : top + height, left : left + width] = small
-        mine = slice(*source.box_offsets[index : index + 2])
-        single = ~source.crowd[mine]
-        boxes.append(source.boxes[mine][single] * scale + np.array([left, top, left, top]))
-        labels.append(source.labels[mine][single])
+        canvas[top : top + height, left : left + width] = small.image
+        boxes.append(small.boxes + np.array([left, top, left, top], dtype=np.float32))
+        labels.append(small.labels)
     return canvas, np.concatenate(boxes), np.concatenate(labels)
 
 

@@ -201,20 +201,16 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     from yolokit.data.augment import Augmenter
     from yolokit.data.coco import CocoDataset
     from yolokit.data.loading import DetectionDataset
-    from yolokit.data.locate import locate_splits
+    from yolokit.data.locate import choose_split, locate_splits
     from yolokit.data.preview import preview_sheet
     from yolokit.engine.recipe import resolve
-    from yolokit.errors import DataError
     from yolokit.files import written_atomically
 
-    splits = locate_splits(data)
-    if split not in splits:
-        raise DataError(f"no split {split!r} in {data}. It has {', '.join(splits)}")
     run = _load_config(config)
-    pictures = CocoDataset.load(splits[split], max_bad_boxes=run.data.max_bad_boxes)
-    learnt = pictures
-    if split != "train" and "train" in splits:
-        learnt = CocoDataset.load(splits["train"], max_bad_boxes=1.0)
+    pictures = CocoDataset.load(choose_split(data, split), max_bad_boxes=run.data.max_bad_boxes)
+    train, learnt = locate_splits(data).get("train"), pictures
+    if train is not None and split != "train":
+        learnt = CocoDataset.load(train, max_bad_boxes=1.0)
     run = resolve(run, train_sizes=learnt.sizes_hw, val_images=0)
     dataset = DetectionDataset(
         pictures,

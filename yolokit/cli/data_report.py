@@ -12,9 +12,8 @@ from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
-from yolokit.data.locate import locate_splits
+from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.statistics import split_statistics
-from yolokit.errors import DataError
 from yolokit.evaluation.ceiling import score_ceiling
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.head_ceiling import measure_ceiling
@@ -51,14 +50,12 @@ def measure_splits(
         ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined. With
         a config also ``"head"`` in each split, and ``"head"`` with the advice beside ``"splits"``.
     """
-    splits = locate_splits(data)
-    if missing := [name for name in only if name not in splits]:
-        raise DataError(f"no split {missing[0]!r} in {data}. It has {', '.join(splits)}")
+    splits = {name: choose_split(data, name) for name in only} or locate_splits(data)
+    learnt = "train" if "train" in splits else next(iter(splits))
     report: dict[str, Any] = {"input_hw": list(image_hw), "splits": {}}
-    names = list(only or splits)
-    for name in names:
-        dataset = CocoDataset.load(splits[name], max_bad_boxes=1.0)
-        truth = load_truth(splits[name].annotations)
+    for name, split in splits.items():
+        dataset = CocoDataset.load(split, max_bad_boxes=1.0)
+        truth = load_truth(split.annotations)
         ceilings = {}
         for grid_size in grid_sizes:
             ceiling = grid_ceiling(dataset, grid_size=grid_size, image_hw=image_hw)
@@ -71,7 +68,7 @@ def measure_splits(
         if config is not None:
             scored = measure_ceiling(dataset, truth, config)
             values["head"] = measured_values(scored, dataset.class_names)
-            if name == ("train" if "train" in names else names[0]):  # what it will learn from
+            if name == learnt:
                 report["head"] = advise(dataset, truth, config, scored, split=name)
         report["splits"][name] = values
     return report
