@@ -36,6 +36,7 @@ ROWS = {
     "batch 16": "train.batch_size=16",
     "separable convolutions": "model.separable=true",
     "one-to-one branch": "model.one_to_one=true",
+    "32 bits": "train.precision=32",
 }
 
 
