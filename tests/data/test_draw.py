@@ -97,6 +97,13 @@ def test_first_box_lies_on_top_and_no_label_covers_another() -> None:
     assert np.array_equal(drawn[changed], alone[changed])
 
 
+def test_label_moves_to_a_free_corner_inside_a_large_box() -> None:
+    """Above and below is no room, and another box's label stands in the first corner inside."""
+    both, labels = boxes((0, 0, 90, 90), (0, 0, 200, 200)), np.array([0, 2])
+    drawn = draw_boxes(grey(200, 200), both, labels, NAMES)
+    assert (drawn[2:12, 150:199] == class_colour(2)).all(axis=2).sum() > 100
+
+
 def test_colours_depend_on_the_label_alone() -> None:
     assert len({class_colour(label) for label in range(20)}) == 20
     assert class_colour(3) == class_colour(23)
