@@ -176,7 +176,7 @@ def _free_place(
     x1, y1, x2, y2 = box
     height, width = tag[:2]
     corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
-    if x2 - x1 >= width and y2 - y1 >= 3 * height:  # it leaves most of the object to be seen
+    if x2 - x1 >= width and y2 - y1 >= 3 * height:  # a label inside hides little of the object
         corners += [(x2 - width, y1), (x1, y2 - height), (x2 - width, y2 - height)]
     inside = [corner for corner in corners if 0 <= corner[1] <= picture[0] - height]
     places = (_kept_inside(corner, tag, picture) for corner in inside or corners[1:2])
