@@ -15,10 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from yolokit.data.ceiling import grid_ceiling
+from yolokit.ceiling.grid import grid_ceiling
+from yolokit.ceiling.grid_score import score_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
-from yolokit.evaluation.ceiling import score_ceiling
 from yolokit.evaluation.coco_io import load_truth
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from yolokit.config import BackboneConfig, ModelConfig, PredictConfig, SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
-from yolokit.data.scenes import make_scene
-from yolokit.data.synthesis import visible_box
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.evaluate import evaluate_detector, evaluate_split
+from yolokit.heads.yolov1.codec import assign_cells, decode_yolov1
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
 from yolokit.models.model_file import ModelCard
-from yolokit.ops.yolov1_codec import assign_cells, decode_yolov1
+from yolokit.synthesis.dataset import visible_box
+from yolokit.synthesis.scenes import make_scene
 from yolokit.types import DecodedBoxes, GridOutput
 
 ODD_SIZES = [(333, 217), (50, 800), (801, 64), (97, 131), (480, 640)]  # (height, width)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from yolokit._version import __version__
 
 if TYPE_CHECKING:
-    from yolokit.engine.api import evaluate, train
+    from yolokit.api import evaluate, train
     from yolokit.inference.predictor import Predictor, load
 
 # Has PyTorch ask Linux for huge pages: large maps are then made in a fifth less time. PyTorch reads
@@ -20,9 +20,9 @@ __all__ = ["Predictor", "__version__", "evaluate", "load", "train"]
 
 _HOMES = {
     "Predictor": "yolokit.inference.predictor",
-    "evaluate": "yolokit.engine.api",
+    "evaluate": "yolokit.api",
     "load": "yolokit.inference.predictor",
-    "train": "yolokit.engine.api",
+    "train": "yolokit.api",
 }
 
 

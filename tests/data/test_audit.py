@@ -10,7 +10,7 @@ import pytest
 
 from yolokit.data.audit import Finding, audit_splits
 from yolokit.data.locate import locate_splits
-from yolokit.data.synthesis import synthesise
+from yolokit.synthesis.dataset import synthesise
 
 
 @pytest.fixture(scope="module")

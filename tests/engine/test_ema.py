@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from yolokit.engine.callbacks import ema_average
+from yolokit.engine.ema import ema_average
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolokit.data.synthesis import synthesise
+from yolokit.synthesis.dataset import synthesise
 
 KILLS = 10
 EPOCHS = 24  # enough steps for all the kills to find the run at work

@@ -15,11 +15,11 @@ import yaml
 import yolokit
 from yolokit.config import Config
 from yolokit.config_file import validate_config
-from yolokit.data.synthesis import synthesise
 from yolokit.engine.module import DivergedError
 from yolokit.errors import ConfigError, DataError, WeightsError, YolokitError
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
+from yolokit.synthesis.dataset import synthesise
 
 TINY = {
     "model": {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.data.synthesis import synthesise
+from yolokit.synthesis.dataset import synthesise
 
 CONFIG = """
 model:

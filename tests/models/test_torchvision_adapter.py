@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from yolokit.data.prepare import prepare_image
+from yolokit.heads.yolov1.loss import YoloV1Loss
 from yolokit.inference.postprocess import select_detections
-from yolokit.losses.yolov1 import YoloV1Loss
 from yolokit.models.torchvision_adapter import TorchvisionAdapter
 from yolokit.types import Truth
 

@@ -77,7 +77,7 @@ def shapes(
 
     It trains in minutes and shows that everything works; FOLDER must be new or empty.
     """
-    from yolokit.data.synthesis import VIDEO_NAME, synthesise
+    from yolokit.synthesis.dataset import VIDEO_NAME, synthesise
 
     if images[0] == 0:
         raise click.BadParameter("the train split needs a picture", param_hint="--images")

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from yolokit.ceiling.grid import grid_ceiling
+from yolokit.ceiling.grid_score import score_ceiling
+from yolokit.ceiling.measure import measure_ceiling
 from yolokit.cli.head_report import advise, format_head, measured_values
 from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
-from yolokit.data.ceiling import grid_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.statistics import split_statistics
-from yolokit.evaluation.ceiling import score_ceiling
 from yolokit.evaluation.coco_io import load_truth
-from yolokit.evaluation.head_ceiling import measure_ceiling
 
 _SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}
 _COUNTS = {

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yolokit.ceiling.advice import Alternative, choose, measure_alternatives, sample
+from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
 from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
-from yolokit.evaluation.ceiling_advice import Alternative, choose, measure_alternatives, sample
-from yolokit.evaluation.head_ceiling import ScoredCeiling, measure_ceiling
 
 _MANY = 0.1  # share of narrow boxes that deserves a word
 _WORDS = {  # cause -> in the table, in a sentence

@@ -77,8 +77,8 @@ def command(
     if resume is not None and (data or run or settings):
         raise click.UsageError("--resume continues a run as it was: give only --device beside it")
 
-    from yolokit.engine.api import resume_training, train
-    from yolokit.engine.callbacks import StoppedBySignal
+    from yolokit.api import resume_training, train
+    from yolokit.engine.checkpoints import StoppedBySignal
 
     try:
         if resume is not None:

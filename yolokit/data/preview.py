@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.data.draw import draw_boxes, tile
 from yolokit.data.loading import DetectionDataset
+from yolokit.drawing import draw_boxes, tile
 
 
 def preview_sheet(dataset: DetectionDataset, *, count: int, epoch: int = 0) -> NDArray[np.uint8]:

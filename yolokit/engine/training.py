@@ -6,6 +6,7 @@ import logging
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
@@ -21,23 +22,24 @@ from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
-from yolokit.engine.callbacks import Checkpoints, Thaw, Validation, ema_average
+from yolokit.engine.checkpoints import Checkpoints
 from yolokit.engine.console import EpochReport, progress_bar
 from yolokit.engine.datamodule import TrainingData
 from yolokit.engine.devices import Placement, choose_precision, place
+from yolokit.engine.ema import ema_average
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.recipe import resolve
-from yolokit.engine.report import leave_report
 from yolokit.engine.resolution import Resolution
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
-from yolokit.engine.validation import Validator
+from yolokit.engine.thawing import Thaw
+from yolokit.engine.validation import Validation, Validator
 from yolokit.errors import DataError
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
-from yolokit.losses.build import build_criterion
+from yolokit.heads.losses import build_criterion
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import ModelCard, save_model
@@ -45,7 +47,26 @@ from yolokit.models.model_file import ModelCard, save_model
 SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
 
-def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A training that ran to its end, for what is to be said of it.
+
+    Args:
+        config: resolved.
+        train_set: what was trained on.
+        validator: of the validation split, or None where there is none.
+        device: of this process.
+        world_size: training processes there were.
+    """
+
+    config: Config
+    train_set: CocoDataset
+    validator: Validator | None
+    device: torch.device
+    world_size: int
+
+
+def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
     Args:
@@ -53,6 +74,9 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         folder: of the run; new, or the one to resume.
         device: as on the command line.
         resume: continue from the last checkpoint, where there is one.
+
+    Returns:
+        What the run was, in its first process; None in the others.
 
     Raises:
         YolokitError: anything a user can put right; StoppedBySignal after saving.
@@ -90,16 +114,16 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None
         if checkpoint:
             folder.rewind_metrics(_finished_epochs(checkpoint))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    if trainer.is_global_zero:
-        print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
-        leave_report(
-            folder,
-            config,
-            train_set=train_set,
-            validator=validator,
-            device=trainer.strategy.root_device,
-            world_size=placement.world_size,
-        )
+    if not trainer.is_global_zero:
+        return None
+    print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
+    return Finished(
+        config=config,
+        train_set=train_set,
+        validator=validator,
+        device=trainer.strategy.root_device,
+        world_size=placement.world_size,
+    )
 
 
 def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:

@@ -2,16 +2,101 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
+import lightning
 import torch.distributed as dist
+from lightning.pytorch.callbacks import WeightAveraging
 
 from yolokit.config import PredictConfig
 from yolokit.data.loading import DetectionDataset
+from yolokit.engine.module import DetectionModule
+from yolokit.engine.schedule import Progress
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import Row, evaluate_detector
 from yolokit.models.detector import Detector
+
+
+class Validation(lightning.Callback):
+    """Scores the (averaged) model every few epochs and keeps the best.
+
+    Without a validation split the latest model is kept instead.
+
+    Args:
+        evaluate: scores a detector, or None without a validation split.
+        save: writes the model file: detector, epoch, its metrics.
+        report: prints and records an epoch's numbers.
+        every: epochs between validations; the last epoch always has one.
+        patience: validations without a better AP before the run ends, or None.
+        progress: of the run; its reserve is made to last for what is left when training ends.
+        ema: the averaging callback, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        evaluate: Callable[[Detector], CocoMetrics] | None,
+        save: Callable[[Detector, int, CocoMetrics | None], None],
+        report: Callable[[lightning.Trainer, int, CocoMetrics | None, bool], None],
+        every: int,
+        patience: int | None,
+        progress: Progress,
+        ema: WeightAveraging | None,
+    ) -> None:
+        self.evaluate, self.save, self.report = evaluate, save, report
+        self.every, self.patience = every, patience
+        self.progress, self.ema = progress, ema
+        self.best_ap = -1.0
+        self.since_best = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best AP so far and how long ago it was."""
+        return {"best_ap": self.best_ap, "since_best": self.since_best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best AP of the interrupted run."""
+        self.best_ap = float(state_dict["best_ap"])
+        self.since_best = int(state_dict["since_best"])
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Validate when due, keep the model if it is the best, report the epoch."""
+        epoch = trainer.current_epoch
+        last = trainer.should_stop or epoch + 1 == trainer.max_epochs
+        due = last or (epoch + 1) % self.every == 0
+        detector = self._averaged(pl_module)
+        metrics, best = None, False
+        if self.evaluate is None:
+            if last or due:
+                self.save(detector, epoch, None)
+        elif due:
+            started = time.monotonic()
+            metrics = self.evaluate(detector)
+            passes = 1 + trainer.world_size  # the last validation; the report's, by one process
+            self.progress.reserve_for(passes * (time.monotonic() - started))
+            best = self._note(metrics.AP, trainer)
+            if best:
+                self.save(detector, epoch, metrics)
+        self.report(trainer, epoch, metrics, best)
+
+    def _note(self, ap: float, trainer: lightning.Trainer) -> bool:
+        ap = 0.0 if math.isnan(ap) else ap
+        # An equal AP is the later model's: it has been annealed further.
+        best = ap >= self.best_ap
+        self.best_ap = max(ap, self.best_ap)
+        self.since_best = 0 if best else self.since_best + 1
+        if self.patience is not None and self.since_best >= self.patience:
+            trainer.should_stop = True
+        return best
+
+    def _averaged(self, module: DetectionModule) -> Detector:
+        if self.ema is None or self.ema._average_model is None:
+            return module.detector
+        averaged = self.ema._average_model.module.detector
+        assert isinstance(averaged, Detector)
+        return averaged
 
 
 class Validator:

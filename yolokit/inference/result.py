@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from yolokit.data.draw import draw_boxes
+from yolokit.drawing import draw_boxes
 from yolokit.errors import YolokitError
 from yolokit.types import Detections
 

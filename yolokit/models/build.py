@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from yolokit.backbones.backbone import build_backbone, freeze_stages
 from yolokit.config import ModelConfig
 from yolokit.errors import ConfigError
-from yolokit.models.backbones import build_backbone, freeze_stages
+from yolokit.heads.layers import use_grouped_convolutions
+from yolokit.heads.yolo.head import YoloHead
+from yolokit.heads.yolo.neck import PanNeck
+from yolokit.heads.yolov1.head import YoloV1Head
 from yolokit.models.detector import Detector, Head
-from yolokit.models.layers import use_grouped_convolutions
-from yolokit.models.pan_neck import PanNeck
-from yolokit.models.yolo_head import YoloHead
-from yolokit.models.yolov1_head import YoloV1Head
 from yolokit.types import LevelSpec
 
 HeadBuilder = Callable[

@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from yolokit.models.backbones import Backbone
+from yolokit.backbones.backbone import Backbone
 from yolokit.types import DecodedBoxes, GridOutput
 
 _WHITE = 255.0

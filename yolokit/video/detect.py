@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
-from yolokit.data.draw import draw_boxes
+from yolokit.drawing import draw_boxes
 from yolokit.errors import SourceError
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source

@@ -1,0 +1,137 @@
+"""Which change of a configuration lifts the ceiling of what it can reach, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
+from yolokit.config import Config
+from yolokit.data.coco import CocoDataset
+
+_WORTH = 0.005  # AP: less is not worth a change
+_MOST_OF_IT = 0.8  # share of the best gain that a cheaper change must bring to be preferred
+_SUPPRESS_LATER = 0.8  # an overlap that hardly any two objects of one class have
+_COCO_LIMIT = 100  # detections a picture that COCO's AP looks at
+_ENOUGH_PICTURES = 2000  # to compare changes on; more would only take longer
+_FINEST_STRIDE = 4  # px
+_FINEST_GRID = 64  # cells a side: the most that a config may ask for
+_COARSEST_STRIDE = 128  # px
+_SIZE_STEP = 32  # px: input sizes that every backbone divides without a rest
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Alternative:
+    """A change and what it would reach: ``changes`` are overrides as the command line has them."""
+
+    changes: tuple[str, ...]
+    scored: ScoredCeiling
+
+
+def sample(dataset: CocoDataset, truth: Mapping[str, Any]) -> tuple[CocoDataset, Mapping[str, Any]]:
+    """A split with its annotation file, or 2000 pictures spread over it where it has more."""
+    count = len(dataset)
+    if count <= _ENOUGH_PICTURES:
+        return dataset, truth
+    part = dataset.pictures([i * count // _ENOUGH_PICTURES for i in range(_ENOUGH_PICTURES)])
+    ids = set(part.image_ids.tolist())
+    images = [image for image in truth["images"] if image["id"] in ids]
+    annotations = [a for a in truth["annotations"] if _image_of(a) in ids]
+    return part, {**truth, "images": images, "annotations": annotations}
+
+
+def _image_of(annotation: Any) -> Any:
+    return annotation.get("image_id") if isinstance(annotation, Mapping) else None
+
+
+def measure_alternatives(
+    dataset: CocoDataset, truth: Mapping[str, Any], config: Config, now: ScoredCeiling
+) -> list[Alternative]:
+    """The changes that could win back what is lost, cheapest first, and last the best of all.
+
+    Args:
+        dataset: the split.
+        truth: its annotation file.
+        config: as it is.
+        now: what that reaches.
+    """
+    tried = []
+    for overrides in _changes(config, now):
+        scored = measure_ceiling(dataset, truth, _with(config, overrides))
+        tried.append((overrides, scored))
+    helpful = [item for item in tried if _gain(item[1], now) >= _WORTH]
+    together: dict[str, Any] = {}
+    for overrides, _ in sorted(helpful, key=lambda item: _gain(item[1], now)):
+        together |= overrides  # of two values for one key, the better one stays
+    if len(together) > 1 and "model.head" not in together:
+        tried.append((together, measure_ceiling(dataset, truth, _with(config, together))))
+    return [
+        Alternative(changes=tuple(map(_override, o.items())), scored=scored) for o, scored in tried
+    ]
+
+
+def choose(alternatives: list[Alternative], now: ScoredCeiling) -> Alternative | None:
+    """The cheapest that brings most of what there is to gain; None where none is worth it."""
+    best = max((_gain(each.scored, now) for each in alternatives), default=0.0)
+    if not best >= _WORTH:
+        return None
+    enough = (each for each in alternatives if _gain(each.scored, now) >= _MOST_OF_IT * best)
+    return next(enough)
+
+
+def _gain(scored: ScoredCeiling, now: ScoredCeiling) -> float:
+    return scored.metrics.AP - now.metrics.AP
+
+
+def _changes(config: Config, now: ScoredCeiling) -> Iterator[dict[str, Any]]:
+    lost = {name: bool(count.sum()) for name, count in now.losses.items()}
+    predict = config.predict
+    if lost["suppressed"] and predict.iou_threshold < _SUPPRESS_LATER:
+        yield {"predict.iou_threshold": _SUPPRESS_LATER}
+    if lost["over_limit"] and predict.max_detections < _COCO_LIMIT:
+        yield {"predict.max_detections": _COCO_LIMIT}
+    if config.model.head == "yolov1":
+        yield from _yolov1_changes(config, crowded=lost["contested"])
+    else:
+        fine = lost["contested"] or lost["off_centre"] or lost["vanished"]
+        yield from _yolo_changes(config, fine=fine, far=lost["out_of_reach"])
+        if fine or now.narrow.any():
+            yield from _larger_inputs(config)
+
+
+def _yolov1_changes(config: Config, *, crowded: bool) -> Iterator[dict[str, Any]]:
+    if crowded:
+        if 2 * config.model.grid_size <= _FINEST_GRID:
+            yield {"model.grid_size": 2 * config.model.grid_size}
+        yield {"model.head": "yolo"}
+
+
+def _yolo_changes(config: Config, *, fine: bool, far: bool) -> Iterator[dict[str, Any]]:
+    strides = config.model.strides
+    if far and 2 * strides[-1] <= _COARSEST_STRIDE:
+        yield {"model.strides": (*strides, 2 * strides[-1])}
+    if fine and strides[0] // 2 >= _FINEST_STRIDE:
+        yield {"model.strides": (strides[0] // 2, *strides)}
+
+
+def _larger_inputs(config: Config) -> Iterator[dict[str, Any]]:
+    for factor in (1.5, 2.0):
+        height, width = (
+            round(side * factor / _SIZE_STEP) * _SIZE_STEP for side in config.data.image_hw
+        )
+        yield {"data.image_size": height if height == width else (height, width)}
+
+
+def _with(config: Config, overrides: Mapping[str, Any]) -> Config:
+    tree = config.model_dump()
+    for key, value in overrides.items():
+        section, leaf = key.split(".")
+        tree[section][leaf] = value
+    return Config.model_validate(tree)
+
+
+def _override(item: tuple[str, Any]) -> str:
+    key, value = item
+    text = f"[{','.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+    return f"{key}={text}"

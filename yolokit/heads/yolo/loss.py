@@ -1,0 +1,179 @@
+"""The loss of the ``yolo`` head: class scores that learn the IoU, CIoU and focal distributions.
+
+Shape legend: B images, N cells of all levels, C classes, R bins a side, M positive cells of the
+whole batch.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from yolokit.heads.yolo.centre import assign_centre
+from yolokit.heads.yolo.codec import (
+    Cells,
+    cells_of,
+    decode_distances,
+    encode_distances,
+    expected_distances,
+    flatten_levels,
+)
+from yolokit.heads.yolo.task_aligned import (
+    Assignment,
+    PaddedTruths,
+    assign_task_aligned,
+    pad_truths,
+)
+from yolokit.ops.iou import ciou
+from yolokit.types import GridOutput, Truth
+
+
+class YoloLoss(nn.Module):
+    """Class, box and distribution terms over task-aligned positives, per unit of quality.
+
+    The class score of a positive cell is trained towards the quality of its box (the IoU, for
+    the best cell of a truth), every other score towards 0, by binary cross-entropy. Boxes are
+    pulled by 1 - CIoU, the distributions of their sides by cross-entropy with the two bins
+    around the truth (distribution focal loss, Li et al. 2020). All are weighted by quality and
+    divided by its sum over the batch.
+
+    Args:
+        box: weight of the CIoU term.
+        classes: weight of the class term.
+        dfl: weight of the distribution term.
+        candidates: cells asked per truth.
+        alpha: exponent of the score in the alignment.
+        beta: exponent of the IoU in the alignment.
+        assigner: "task_aligned", or "centre" for the fixed rule, which has no use for
+            ``candidates``, ``alpha`` and ``beta``.
+        iou_aware: False wants a score of 1 from every positive cell and weighs them alike.
+    """
+
+    def __init__(
+        self,
+        *,
+        box: float,
+        classes: float,
+        dfl: float,
+        candidates: int,
+        alpha: float,
+        beta: float,
+        assigner: str = "task_aligned",
+        iou_aware: bool = True,
+    ) -> None:
+        super().__init__()
+        self.box, self.classes, self.dfl = box, classes, dfl
+        self.candidates, self.alpha, self.beta = candidates, alpha, beta
+        self.assigner, self.iou_aware = assigner, iou_aware
+
+    def forward(self, outputs: list[GridOutput], truths: list[Truth]) -> dict[str, Tensor]:
+        """Named loss terms, scalars, already weighted; their sum is the loss.
+
+        A one-to-one branch has terms of its own (``box_once``, …), with one cell per truth.
+
+        Args:
+            outputs: the levels of a batch.
+            truths: one per image; a batch without any box has only a class term.
+
+        Raises:
+            ValueError: a wrong number of truths.
+        """
+        batch = len(outputs[0].classes)
+        if len(truths) != batch:
+            raise ValueError(f"expected {batch} truths, one per image, got {len(truths)}")
+        padded = pad_truths(truths)
+        terms: dict[str, Tensor] = {}
+        for once in (False, True):
+            branch = [output for output in outputs if output.one_to_one == once]
+            if branch:
+                found = self._terms(branch, padded, candidates=1 if once else self.candidates)
+                terms |= {f"{name}_once" if once else name: term for name, term in found.items()}
+        return terms
+
+    def _terms(
+        self, outputs: list[GridOutput], padded: PaddedTruths, *, candidates: int
+    ) -> dict[str, Tensor]:
+        class_logits, side_logits = flatten_levels(outputs)  # [B, N, C], [B, N, 4, R]
+        cells = cells_of(outputs)
+        boxes = decode_distances(expected_distances(side_logits), cells)  # [B, N, 4]
+        scores = class_logits.detach().sigmoid()
+        assigned = self._assign(boxes.detach(), scores, cells, padded, candidates)
+        total = assigned.quality.sum().clamp(min=1.0)
+        wanted = _wanted_scores(class_logits, assigned, padded)
+        class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
+        box_term, side_term = _box_terms(boxes, side_logits, cells, assigned, padded)
+        return {
+            "box": self.box * box_term / total,
+            "class": self.classes * class_term / total,
+            "dfl": self.dfl * side_term / total,
+        }
+
+    def _assign(
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        cells: Cells,
+        truths: PaddedTruths,
+        candidates: int,
+    ) -> Assignment:
+        if self.assigner == "centre" and candidates > 1:
+            assigned = assign_centre(boxes, cells, truths)
+        else:
+            assigned = assign_task_aligned(
+                boxes,
+                scores,
+                cells,
+                truths,
+                candidates=candidates,
+                alpha=self.alpha,
+                beta=self.beta,
+            )
+        if self.iou_aware:
+            return assigned
+        return assigned._replace(quality=assigned.positive.float())
+
+
+def _wanted_scores(class_logits: Tensor, assigned: Assignment, truths: PaddedTruths) -> Tensor:
+    """Class scores [B, N, C] the cells should have: quality at the truth's label, else 0."""
+    wanted = torch.zeros_like(class_logits)
+    if truths.labels.shape[1]:
+        labels = truths.labels.gather(1, assigned.truth)  # [B, N]
+        wanted.scatter_(2, labels[..., None], assigned.quality[..., None])
+    return wanted
+
+
+def _box_terms(
+    boxes: Tensor,
+    side_logits: Tensor,
+    cells: Cells,
+    assigned: Assignment,
+    truths: PaddedTruths,
+) -> tuple[Tensor, Tensor]:
+    """CIoU and distribution terms, summed over the positives, weighted by quality."""
+    images, places = assigned.positive.nonzero(as_tuple=True)  # [M], [M]
+    wanted = truths.boxes[images, assigned.truth[images, places]] if len(images) else boxes[0, :0]
+    weight = assigned.quality[images, places]
+    overlap = ciou(boxes[images, places], wanted)
+    logits = side_logits[images, places]  # [M, 4, R]
+    sides = encode_distances(wanted, cells.centres[places], cells.strides[places], logits.shape[-1])
+    side_losses = distribution_focal_loss(logits, sides).mean(-1)  # [M]
+    return ((1 - overlap) * weight).sum(), (side_losses * weight).sum()
+
+
+def distribution_focal_loss(side_logits: Tensor, distances: Tensor) -> Tensor:
+    """Cross-entropy of a distribution with the two bins around a distance (Li et al. 2020, eq. 6).
+
+    Args:
+        side_logits: [..., R].
+        distances: [...] in bins, 0 <= distance < R - 1.
+
+    Returns:
+        [...] losses.
+    """
+    left = distances.floor().long()
+    right_share = distances - left
+    log_shares = side_logits.log_softmax(-1)
+    left_log = log_shares.gather(-1, left[..., None])[..., 0]
+    right_log = log_shares.gather(-1, left[..., None] + 1)[..., 0]
+    return -(left_log * (1 - right_share) + right_log * right_share)
