@@ -47,7 +47,7 @@ SIBLINGS = {
 # Who may import a third party: a room, or one file.
 THIRD_PARTIES = {
     "albumentations": {"data/augment.py"},
-    "pycocotools": {"data", "evaluation"},
+    "pycocotools": {"data", "evaluation", "synthesis"},
     "lightning": {"engine"},
     "click": {"cli"},
     "cv2": {"data", "drawing.py", "synthesis", "video"},
