@@ -4,7 +4,7 @@
 # A Python other than python3: make demo PYTHON=python3.12
 
 PYTHON ?= python3
-PYTEST_ARGS ?= -rs
+PYTEST_ARGS ?= -rs -n 2 --dist loadfile
 
 BIN := .venv/bin
 YOLOKIT := $(BIN)/yolokit
@@ -47,7 +47,7 @@ test: .venv/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(PYTEST_ARGS)  # two processes of one thread each
 
 .venv/.installed: $(PACKAGING) | .venv/.created
 	$(BIN)/pip install -c constraints.txt -e .
