@@ -18,6 +18,7 @@ FLOORS = {
     "config": 0,
     "config_file": 0,
     "files": 0,
+    "machine": 0,
     "drawing": 0,
     "_version": 0,
     "ops": 0,

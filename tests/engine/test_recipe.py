@@ -108,14 +108,14 @@ def test_impossible_batches_name_the_key(batch_size: int, world_size: int) -> No
 def test_pictures_are_kept_where_memory_is_ample_and_they_come_again(
     monkeypatch: pytest.MonkeyPatch, memory: int | None, epochs: int, expected: str
 ) -> None:
-    monkeypatch.setattr("yolokit.engine.recipe.memory_bytes", lambda: memory)
+    monkeypatch.setattr("yolokit.engine.recipe.usable_memory", lambda: memory)
     wanted = validate_config({"data": {"image_size": 320}, "train": {"epochs": epochs}}, "test")
     few = 400  # 123 MB
     assert resolved(wanted, train_images=few, val_images=100).data.cache == expected
 
 
 def test_each_process_keeps_pictures_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("yolokit.engine.recipe.memory_bytes", lambda: 10**9)
+    monkeypatch.setattr("yolokit.engine.recipe.usable_memory", lambda: 10**9)
     wanted = validate_config({"data": {"image_size": 320}}, "test")
     for world_size, expected in ((1, "ram"), (2, "ram"), (4, "none")):
         chosen = resolved(wanted, train_images=400, val_images=0, world_size=world_size)

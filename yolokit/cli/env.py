@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
 from importlib import import_module, metadata
 
 import click
@@ -38,12 +37,15 @@ DISTRIBUTIONS = (
 def command(ctx: click.Context, as_json: bool) -> None:
     """Report versions, devices and installation traps; exit 1 where something needed is broken."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for updates on import
-    broken = _broken_imports()
+    from yolokit.machine import usable_cpus, usable_memory
+
+    broken, memory = _broken_imports(), usable_memory()
     report = {
         "yolokit": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
-        "cpus": _usable_cpus(),
+        "cpus": usable_cpus(),
+        "memory": "unknown" if memory is None else f"{memory / 1e9:.1f} GB",
         **_versions(),
     }
     for name, describe in (("cv2", _describe_opencv), ("torch", _describe_torch)):
@@ -72,11 +74,6 @@ def _broken_imports() -> dict[str, str]:
         except Exception as error:  # a report says what is broken, whatever broke it
             broken[name] = " ".join(f"{type(error).__name__}: {error}".split())
     return broken
-
-
-def _usable_cpus() -> int:
-    usable: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:

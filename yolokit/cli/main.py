@@ -5,6 +5,7 @@ Only click is imported here, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -88,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command itself chose.
     """
     session = _Session()
+    _hold_to_quota()
     try:
         status: Any = cli.main(
             args=None if arguments is None else list(arguments),
@@ -107,6 +109,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"error: {_one_line(error)}", err=True)
         return FAILED
     return status if isinstance(status, int) else 0
+
+
+def _hold_to_quota() -> None:
+    """In a container, keep torch to the processors that it may use; before torch is loaded."""
+    from yolokit.machine import thread_limit
+
+    os.environ.update(thread_limit(os.environ))
 
 
 def _one_line(error: Exception) -> str:

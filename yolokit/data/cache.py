@@ -20,12 +20,13 @@ from yolokit.data.images import read_image
 from yolokit.data.prepare import resize_image
 from yolokit.errors import DataError, ImageError
 from yolokit.files import written_atomically
+from yolokit.machine import usable_memory
 from yolokit.ops.letterbox import fit_letterbox, resized_hw
 
 PictureStore: TypeAlias = Callable[[int], NDArray[np.uint8]]
 
 _FORMAT = 1  # of the cache file: raise it when decoding or resizing changes pixels
-_RAM_SHARE = 0.7  # of the machine's memory; the rest is for the training itself
+_RAM_SHARE = 0.7  # of the usable memory; the rest is for the training itself
 _FILL_THREADS = 4
 
 
@@ -64,14 +65,6 @@ def kept_bytes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> int:
         input_hw: the network input's (height, width), pixels.
     """
     return sum(3 * height * width for height, width in _kept_shapes(sizes_hw, input_hw))
-
-
-def memory_bytes() -> int | None:
-    """The machine's memory; None where the system does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 class _Decoder:
@@ -125,11 +118,11 @@ def _kept_shapes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> list
 
 
 def _in_memory(store: _Decoder, offsets: NDArray[np.int64]) -> NDArray[np.uint8]:
-    needed, memory = int(offsets[-1]), memory_bytes()
+    needed, memory = int(offsets[-1]), usable_memory()
     if memory is not None and needed > _RAM_SHARE * memory:
         raise DataError(
-            f"data.cache=ram needs {needed / 1e9:.1f} GB of {memory / 1e9:.1f} GB of memory. "
-            "Use data.cache=disk or a smaller data.image_size"
+            f"data.cache=ram needs {needed / 1e9:.1f} GB of {memory / 1e9:.1f} GB of memory "
+            "that this process may use. Use data.cache=disk or a smaller data.image_size"
         )
     pixels = np.empty(needed, dtype=np.uint8)
     _fill(pixels, store, offsets)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from yolokit.data.coco import CocoDataset
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
+from yolokit.machine import usable_cpus
 
 _SHOWN = 20  # pictures named in the one-line error
 
@@ -33,7 +33,7 @@ def check_images(dataset: CocoDataset, workers: int | None = None) -> list[Image
     Returns:
         Every problem, in file order; empty where all is well.
     """
-    threads = max(1, workers if workers is not None else os.cpu_count() or 1)
+    threads = max(1, workers if workers is not None else usable_cpus())
     with ThreadPoolExecutor(threads) as pool:
         reasons = list(pool.map(lambda index: _problem(dataset, index), range(len(dataset))))
     return [

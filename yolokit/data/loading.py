@@ -7,7 +7,6 @@ A key names everything that a training sample depends on, ``(epoch, index)`` or
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from torch.utils.data import Dataset
 from yolokit.data.cache import PictureStore, open_store
 from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
+from yolokit.machine import usable_cpus
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
 from yolokit.types import Batch, Letterbox, Sample, Truth
 
@@ -154,7 +154,7 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
 def spare_workers(device_type: str, processes: int = 1) -> int:
     """How many loading processes suit a device, when nobody says.
 
-    None beside a CPU, which the network keeps busy by itself; else the cores to spare.
+    None beside a CPU, which the network keeps busy by itself; else the processors to spare, of those that this process may use.
 
     Args:
         device_type: "cpu", "cuda" or "mps".
@@ -162,7 +162,7 @@ def spare_workers(device_type: str, processes: int = 1) -> int:
     """
     if device_type == "cpu":
         return 0
-    return min(_MOST_WORKERS, max(1, (os.cpu_count() or 1) // processes - 1))
+    return min(_MOST_WORKERS, max(1, usable_cpus() // processes - 1))
 
 
 def worker_init(worker_id: int) -> None:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from yolokit.config import Config
-from yolokit.data.cache import kept_bytes, memory_bytes
+from yolokit.data.cache import kept_bytes
 from yolokit.data.loading import spare_workers
 from yolokit.engine.devices import computes_in_bf16
 from yolokit.engine.input_shape import fit_input
 from yolokit.errors import ConfigError
+from yolokit.machine import usable_memory
 
 # Peak rate of the head at a batch of 16, by recipe and optimizer.
 _LR_AT_16 = {
@@ -147,7 +148,7 @@ def _warmup(plan: _Plan, recipe: str) -> float:
 
 
 def _fit_in_memory(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int], copies: float) -> bool:
-    memory = memory_bytes()
+    memory = usable_memory()
     return memory is not None and copies * kept_bytes(sizes_hw, input_hw) <= _MEMORY_SHARE * memory
 
 

@@ -1,0 +1,99 @@
+"""What a process may use, from control groups laid out as Docker, Podman and SLURM do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from yolokit.machine import thread_limit, usable_cpus, usable_memory
+
+GIB = 2**30
+PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+UNLIMITED_V1 = "9223372036854771712"  # what cgroup v1 states where there is no limit
+
+
+def lay_out(root: Path, cgroup: str, files: dict[str, str]) -> Path:
+    """``cgroup`` as /proc/self/cgroup, ``files`` below /sys/fs/cgroup."""
+    for path, text in {"proc/self/cgroup": cgroup, **files}.items():
+        place = root / (path if path.startswith("proc") else f"sys/fs/cgroup/{path}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text + "\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "limit"),
+    [
+        ("0::/", {"memory.max": str(GIB // 2)}, GIB // 2),
+        ("0::/", {"memory.max": "max"}, PHYSICAL),
+        # nested: the tightest of all above holds
+        ("0::/a/b", {"a/b/memory.max": "max", "a/memory.max": str(GIB // 4)}, GIB // 4),
+        ("0::/a/b", {"a/b/memory.max": str(GIB // 8), "a/memory.max": str(GIB)}, GIB // 8),
+        ("9:memory:/j", {"memory/j/memory.limit_in_bytes": str(GIB // 2)}, GIB // 2),
+        ("9:memory:/j", {"memory/memory.limit_in_bytes": UNLIMITED_V1}, PHYSICAL),
+        # Docker with v1: /proc names the group as the host sees it, the mount shows it as the root
+        ("4:memory:/docker/f00", {"memory/memory.limit_in_bytes": str(GIB // 2)}, GIB // 2),
+        ("9:memory:/\n0::/", {"memory/memory.limit_in_bytes": str(GIB // 2)}, GIB // 2),
+        ("0::/", {"memory.max": str(2**60)}, PHYSICAL),
+        ("", {}, PHYSICAL),
+        ("nonsense", {"memory.max": "junk"}, PHYSICAL),
+    ],
+)
+def test_memory_is_the_control_groups(
+    tmp_path: Path, cgroup: str, files: dict[str, str], limit: int
+) -> None:
+    assert usable_memory(lay_out(tmp_path, cgroup, files)) == limit
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "cpus"),
+    [
+        ("0::/", {"cpu.max": "200000 100000"}, 2),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "10000 100000"}, 1),
+        ("0::/", {"cpu.max": "max 100000"}, 16),
+        ("0::/a/b", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000"}, 3),
+        (
+            "3:cpu,cpuacct:/",
+            {"cpu,cpuacct/cpu.cfs_quota_us": "400000", "cpu,cpuacct/cpu.cfs_period_us": "100000"},
+            4,
+        ),
+        ("1:cpu:/x", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 16),
+        ("0::/", {"cpu.max": "6400000 100000"}, 16),
+        ("", {}, 16),
+    ],
+)
+def test_processors_are_the_control_groups(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    cgroup: str,
+    files: dict[str, str],
+    cpus: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert usable_cpus(lay_out(tmp_path, cgroup, files)) == cpus
+
+
+def test_torch_is_held_to_a_quota_and_to_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    held = lay_out(tmp_path / "held", "0::/", {"cpu.max": "200000 100000"})
+    free = lay_out(tmp_path / "free", "0::/", {"cpu.max": "max 100000"})
+    assert thread_limit({}, held) == {"OMP_NUM_THREADS": "2"}
+    assert thread_limit({"OMP_NUM_THREADS": "5"}, held) == {}
+    assert thread_limit({}, free) == {}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
+def test_a_process_bound_to_one_processor_has_one() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from yolokit.machine import usable_cpus; print(usable_cpus())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

@@ -1,0 +1,115 @@
+"""What this process may use of the machine: memory and processors, containers' limits included.
+
+A container sees the whole machine's memory and processors; what it may use stands in its control
+group (cgroup), https://docs.kernel.org/admin-guide/cgroup-v2.html. A group is bound by its parents'
+limits too.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+_ROOT = Path("/")  # tests lay out another
+_MOUNT = "sys/fs/cgroup"
+
+
+def usable_memory(root: Path = _ROOT) -> int | None:
+    """Bytes of memory that this process may fill: the machine's, or its control group's limit.
+
+    Args:
+        root: the folder that holds ``proc`` and ``sys``.
+
+    Returns:
+        None where the system does not tell.
+    """
+    limits = [
+        int(text)
+        for name in ("memory.max", "memory.limit_in_bytes")
+        for folder in _groups("memory", root)
+        if (text := _read(folder / name)).isdecimal()  # "max": no limit
+    ]
+    physical = _physical_memory()
+    return min([*limits, *([] if physical is None else [physical])], default=None)
+
+
+def usable_cpus(root: Path = _ROOT) -> int:
+    """How many threads can compute at once: processors of this process, or its group's quota.
+
+    Args:
+        root: the folder that holds ``proc`` and ``sys``.
+
+    Returns:
+        At least 1; a quota of 1.5 processors counts as 2.
+    """
+    quotas = [quota for folder in _groups("cpu", root) for quota in _quotas(folder)]
+    return max(1, math.ceil(min([*quotas, _own_cpus()])))
+
+
+def thread_limit(environment: Mapping[str, str], root: Path = _ROOT) -> dict[str, str]:
+    """What to add to the environment before torch is loaded, for it knows nothing of quotas.
+
+    Args:
+        environment: of the process; a number of threads that is given there is kept.
+        root: the folder that holds ``proc`` and ``sys``.
+
+    Returns:
+        ``OMP_NUM_THREADS`` where a quota leaves fewer processors than there are, else nothing.
+    """
+    usable = usable_cpus(root)
+    if "OMP_NUM_THREADS" in environment or usable >= _own_cpus():
+        return {}
+    return {"OMP_NUM_THREADS": str(usable)}
+
+
+def _own_cpus() -> int:
+    """The processors on which the scheduler may put this process."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _quotas(folder: Path) -> Iterator[float]:
+    """Processors that a group may keep busy: ``QUOTA PERIOD`` in one file, or in two (v1)."""
+    words = _read(folder / "cpu.max").split() or [
+        _read(folder / "cpu.cfs_quota_us"),
+        _read(folder / "cpu.cfs_period_us"),
+    ]
+    if len(words) == 2 and all(word.isdecimal() and int(word) for word in words):  # -1, max: none
+        yield int(words[0]) / int(words[1])
+
+
+def _groups(controller: str, root: Path) -> Iterator[Path]:
+    """The folders of this process's control group and of all above it, versions 2 and 1.
+
+    A container may see its own group as the root while ``/proc`` still names it by its path
+    outside: folders that are not there have nothing to say.
+    """
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if controllers == "":
+            mounts = ["", "unified"]
+        elif controller in controllers.split(","):
+            mounts = [controllers, controller]
+        else:
+            continue
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for mount in dict.fromkeys(mounts):
+            for depth in range(len(parts) + 1):
+                yield (root / _MOUNT / mount).joinpath(*parts[:depth])
+
+
+def _read(path: Path) -> str:
+    """A small file's text; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
