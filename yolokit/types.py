@@ -9,7 +9,7 @@ picture, or the network's *input* after letterboxing. Each field says which.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -64,6 +64,10 @@ class Truth:
     boxes: Tensor
     labels: Tensor
 
+    def pin_memory(self) -> Truth:
+        """A copy in page-locked memory."""
+        return Truth(self.boxes.pin_memory(), self.labels.pin_memory())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -73,6 +77,14 @@ class Batch:
     truths: list[Truth]
     letterboxes: list[Letterbox]
     image_ids: list[int]
+
+    def pin_memory(self) -> Batch:
+        """A copy in page-locked memory, which a GPU fetches while it computes.
+
+        ``DataLoader(pin_memory=True)`` calls it; a batch without it would pass unpinned.
+        """
+        truths = [truth.pin_memory() for truth in self.truths]
+        return replace(self, images=self.images.pin_memory(), truths=truths)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import subprocess
 import sys
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from yolokit.config import AugmentConfig
 from yolokit.data.augment import Augmenter
+from yolokit.data.mosaic import mosaic
 from yolokit.types import Sample
 
 INPUT_HW = (96, 128)
@@ -138,6 +140,63 @@ def test_min_visibility_drops_boxes_that_lost_too_much() -> None:
             assert np.prod(box[2:] - box[:2]) >= 0.9 * area
     counts = {len(run(strict, seed).boxes) for seed in range(30)}
     assert counts == {0, 1, 2}
+
+
+def quarter(label: int) -> Sample:
+    """A picture that is one box; four of them make a mosaic whose boxes are told apart."""
+    image = np.full((96, 110, 3), 60 * label, dtype=np.uint8)
+    return Sample(image, np.array([[0, 0, 110, 96]], np.float32), np.array([label]), label)
+
+
+@pytest.mark.parametrize("min_visibility", [0.2, 0.3, 0.6])
+def test_visibility_is_of_the_whole_box_over_mosaic_and_affine(min_visibility: float) -> None:
+    """The share is worked out anew: the mosaic's cut, times what the shift leaves of its rest."""
+
+    def results(visible: float, seed: int) -> tuple[Sample, list[Sample]]:
+        config = AugmentConfig(**{**OFF, "mosaic": 1, "translate": 0.4}, min_visibility=visible)
+        drawn = [quarter(label) for label in (1, 2, 3)]
+        others = iter(drawn)
+        return Augmenter(config, INPUT_HW)(quarter(0), seed, lambda _: next(others)), drawn
+
+    both_matter = 0
+    for seed in range(60):
+        everything, drawn = results(0.0, seed)
+        rng = random.Random(seed)
+        assert rng.random() <= 1  # whether there is a mosaic, as the augmenter draws
+        assert all(rng.getrandbits(32) >= 0 for _ in range(3))  # of which others
+        cut, shares = mosaic([quarter(0), *drawn], INPUT_HW, rng, min_visibility=0.0)
+        whole = {
+            label: np.prod(box[2:] - box[:2]) / share
+            for label, box, share in zip(cut.labels.tolist(), cut.boxes, shares, strict=True)
+        }
+        left = {
+            label: np.prod(box[2:] - box[:2]) / whole[label]
+            for label, box in zip(everything.labels.tolist(), everything.boxes, strict=True)
+        }
+        kept = set(results(min_visibility, seed)[0].labels.tolist())
+        assert kept == {label for label, share in left.items() if share >= min_visibility}
+        both_matter += any(
+            share < min_visibility < shares[label] and min_visibility < share / shares[label]
+            for label, share in left.items()
+        )
+    assert both_matter  # a box that neither cut alone would have dropped
+
+
+THIN = np.array(
+    [[20, 10, 20, 40], [30, 10, 30.0000001, 40], [50, 20, 50.4, 60], [109.99999, 5, 110, 9],
+     [110, 0, 110, 20], [60, 30, 90, 80]], np.float32
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("config", [{}, {"crop": 1}, {"mosaic": 1}, {"crop": 1, "rotate": 30}])
+def test_hair_thin_boxes_are_dropped_and_stop_nothing(config: dict[str, Any]) -> None:
+    sample = Sample(painted().image, THIN, np.arange(6), 3)
+    for seed in range(20):
+        result = run({**config, "translate": 0.1, "hflip": 0.5, "vflip": 0.5}, seed, sample)
+        sides = result.boxes[:, 2:] - result.boxes[:, :2]
+        assert (sides >= 1).all()
+        assert set(result.labels.tolist()) <= {0, 1, 2, 5}  # those of `painted` and the sound one
+        assert 5 in result.labels or "mosaic" in config
 
 
 def test_the_seed_alone_decides() -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from yolokit.config import AugmentConfig, SplitConfig
 from yolokit.data.augment import Augmenter
@@ -27,7 +28,7 @@ from yolokit.data.loading import (
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import DataError, ImageError
 from yolokit.ops.letterbox import boxes_to_original
-from yolokit.types import Batch
+from yolokit.types import Batch, Sample
 
 INPUT_HW = (64, 96)
 EVERYTHING = AugmentConfig(mosaic=0.5, vflip=0.5, crop=0.5, rotate=10, blur=0.5, noise=0.5, hue=0.1)
@@ -163,6 +164,43 @@ def test_collate_stacks_images_and_keeps_truths_apart(painted_split: PaintedSpli
     assert [len(truth.boxes) for truth in batch.truths] == [2, 0, 2]
     assert batch.image_ids == [10, 11, 12]
     assert batch.letterboxes == [sample.letterbox for sample in samples]
+
+
+def test_a_batch_is_pinned_by_the_loader(
+    painted_split: PaintedSplit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's own hook, as its pinning thread calls it; only the page lock needs a GPU."""
+    pinned: list[int] = []
+
+    def lock(tensor: torch.Tensor, *_: object) -> torch.Tensor:
+        pinned.append(tensor.data_ptr())
+        return tensor.clone()
+
+    dataset = DetectionDataset(CocoDataset.load(painted_split(2)), INPUT_HW)
+    batch = collate([dataset[0], dataset[1]])
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lock)
+    result = pin_memory(batch)
+    tensors = [batch.images, *(t for truth in batch.truths for t in (truth.boxes, truth.labels))]
+    assert sorted(pinned) == sorted(tensor.data_ptr() for tensor in tensors)
+    assert isinstance(result, Batch)
+    assert torch.equal(result.images, batch.images) and result.image_ids == batch.image_ids
+    assert torch.equal(result.truths[1].boxes, batch.truths[1].boxes)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_loaded_batch_lies_in_page_locked_memory(painted_split: PaintedSplit) -> None:
+    dataset = DetectionDataset(CocoDataset.load(painted_split(2)), INPUT_HW)
+    (batch,) = DataLoader(dataset, batch_size=2, collate_fn=collate, pin_memory=True)
+    assert batch.images.is_pinned() and batch.truths[0].boxes.is_pinned()
+
+
+def test_a_failing_augmentation_names_its_picture(painted_split: PaintedSplit) -> None:
+    def fail(*_: object) -> Sample:
+        raise ZeroDivisionError("float division")
+
+    dataset = DetectionDataset(CocoDataset.load(painted_split(2)), INPUT_HW, augmenter=fail)
+    with pytest.raises(DataError, match=r"1\.png \(image id 11, epoch 3\): ZeroDivisionError"):
+        dataset[3, 1]
 
 
 def load(dataset: DetectionDataset, keys: list[Any], workers: int) -> list[Batch]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolokit.config import AugmentConfig, settled
 from yolokit.data.mosaic import MIN_SIDE, keep_visible, mosaic
@@ -57,8 +58,11 @@ class Augmenter:
         self.config = config
         self._mosaic_share = settled(config.mosaic)
         self.input_hw = input_hw
-        self._crop = _box_pipeline([albumentations.BBoxSafeRandomCrop(p=1.0)], config)
-        self._geometry = _box_pipeline(_geometry(config), config)
+        self._crop = _crop()
+        self._geometry = albumentations.Compose(
+            _geometry(config),
+            keypoint_params=albumentations.KeypointParams("xy", remove_invisible=False),
+        )
         self._pixels = albumentations.Compose(_pixels(config))
 
     def __call__(
@@ -83,36 +87,40 @@ class Augmenter:
         rng = random.Random(seed)
         for pipeline in (self._crop, self._geometry, self._pixels):
             pipeline.set_random_state(np.random.default_rng(seed), rng)
+        shares = None
         if mosaic and rng.random() < self._mosaic_share:
-            fitted = self._mosaic(sample, draw_other, rng)
+            fitted, shares = self._mosaic(sample, draw_other, rng)
         else:
             if rng.random() < self.config.crop:
-                sample = _apply(self._crop, sample)
+                sample = _cropped(self._crop, sample)
             fitted, _ = prepare_sample(sample, self.input_hw)
-        moved = _apply(self._geometry, fitted)
-        image = self._pixels(image=moved.image)["image"]
-        window = (0, 0, self.input_hw[1], self.input_hw[0])
-        boxes, labels = keep_visible(moved.boxes, moved.labels, window, min_visibility=0.0)
-        return Sample(image, boxes, labels, sample.image_id)
+        image, moved = _moved(self._geometry, fitted, turned=bool(self.config.rotate))
+        boxes, labels, _ = keep_visible(
+            moved,
+            fitted.labels,
+            (0, 0, self.input_hw[1], self.input_hw[0]),
+            min_visibility=self.config.min_visibility,
+            shares=shares,
+        )
+        return Sample(self._pixels(image=image)["image"], boxes, labels, sample.image_id)
 
     def _mosaic(
         self, sample: Sample, draw_other: Callable[[int], Sample], rng: random.Random
-    ) -> Sample:
+    ) -> tuple[Sample, NDArray[np.float32]]:
         others = [draw_other(rng.getrandbits(32)) for _ in range(3)]
         return mosaic(
             [sample, *others], self.input_hw, rng, min_visibility=self.config.min_visibility
         )
 
 
-def _box_pipeline(transforms: list[Any], config: AugmentConfig) -> Any:
+def _crop() -> Any:
     boxes = albumentations.BboxParams(
         "pascal_voc",  # xyxy pixels
-        min_visibility=config.min_visibility,
         min_width=MIN_SIDE,
         min_height=MIN_SIDE,
         clip=True,
     )
-    return albumentations.Compose(transforms, bbox_params=boxes)
+    return albumentations.Compose([albumentations.BBoxSafeRandomCrop(p=1.0)], bbox_params=boxes)
 
 
 def _geometry(config: AugmentConfig) -> list[Any]:
@@ -127,7 +135,6 @@ def _geometry(config: AugmentConfig) -> list[Any]:
         keep_ratio=True,
         translate_percent=(-config.translate, config.translate),
         rotate=(-config.rotate, config.rotate),
-        rotate_method="ellipse" if config.rotate else "largest_box",  # turned corners overshoot
         fill=PAD_GREY,
         p=1.0,
     )
@@ -151,15 +158,37 @@ def _pixels(config: AugmentConfig) -> list[Any]:
     return [colour, *transforms]
 
 
-def _apply(pipeline: Any, sample: Sample) -> Sample:
-    rows = np.column_stack([sample.boxes, sample.labels]).astype(np.float64)
+def _cropped(pipeline: Any, sample: Sample) -> Sample:
+    """A part of the picture that holds every box whole; boxes that are none are left out."""
+    height, width = sample.image.shape[:2]
+    window = (0, 0, width, height)
+    boxes, labels, _ = keep_visible(sample.boxes, sample.labels, window, min_visibility=0.0)
+    rows = np.column_stack([boxes, labels]).astype(np.float64)
     result = pipeline(image=sample.image, bboxes=rows)
-    boxes = np.asarray(result["bboxes"], dtype=np.float64)
-    if boxes.size == 0:
-        boxes = np.zeros((0, 5))
+    rows = np.asarray(result["bboxes"], dtype=np.float64)
+    if rows.size == 0:
+        rows = np.zeros((0, 5))
     return Sample(
         result["image"],
-        boxes[:, :4].astype(np.float32),
-        np.rint(boxes[:, 4]).astype(np.int64),
+        rows[:, :4].astype(np.float32),
+        np.rint(rows[:, 4]).astype(np.int64),
         sample.image_id,
     )
+
+
+def _moved(
+    pipeline: Any, sample: Sample, *, turned: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The picture flipped and moved, and its boxes [N, 4], uncut: they may reach outside.
+
+    albumentations cuts boxes and forgets how much there was, so corners travel as points. A turned
+    box is drawn around the ellipse that fills it: around its turned corners it would be too large.
+    """
+    x1, y1, x2, y2 = sample.boxes.astype(np.float64).T
+    corners = np.stack([x1, y1, x2, y1, x1, y2], axis=1).reshape(-1, 2)  # [N * 3, 2]
+    result = pipeline(image=sample.image, keypoints=corners - 0.5)  # points lie on pixels' centres
+    points = np.asarray(result["keypoints"], dtype=np.float64).reshape(-1, 3, 2) + 0.5
+    first, across, down = points[:, 0], points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
+    middle = first + (across + down) / 2
+    half = np.hypot(across, down) / 2 if turned else (np.abs(across) + np.abs(down)) / 2
+    return result["image"], np.hstack([middle - half, middle + half]).astype(np.float32)

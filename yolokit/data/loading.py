@@ -22,6 +22,7 @@ from torch.utils.data import Dataset
 from yolokit.data.cache import PictureStore, open_store
 from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
+from yolokit.errors import DataError, YolokitError
 from yolokit.machine import usable_cpus
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
 from yolokit.types import Batch, Letterbox, Sample, Truth
@@ -97,7 +98,17 @@ class DetectionDataset(Dataset[Prepared]):
             return self._evaluation_sample(index)
         seed = sample_seed(self.seed, epoch, index)
         mosaic = bool(rest[0]) if rest else True
-        sample = self.augmenter(self.sample(index), seed, self._draw_other, mosaic)
+        try:
+            sample = self.augmenter(self.sample(index), seed, self._draw_other, mosaic)
+        except YolokitError:
+            raise
+        except Exception as error:  # of whichever kind: a run of hours must say which picture
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"cannot augment {self.data.image_path(index)} (image id "
+                f"{int(self.data.image_ids[index])}, epoch {epoch}): {type(error).__name__}: "
+                f"{reason}. Look at its boxes, or train without augmentation"
+            ) from error
         return _prepared(sample, fit_letterbox(self.input_hw, self.input_hw))
 
     def sample(self, index: int) -> Sample:
@@ -154,7 +165,8 @@ def sample_seed(seed: int, epoch: int, index: int) -> int:
 def spare_workers(device_type: str, processes: int = 1) -> int:
     """How many loading processes suit a device, when nobody says.
 
-    None beside a CPU, which the network keeps busy by itself; else the processors to spare, of those that this process may use.
+    None beside a CPU, which the network keeps busy by itself; else the processors to spare, of
+    those that this process may use.
 
     Args:
         device_type: "cpu", "cuda" or "mps".

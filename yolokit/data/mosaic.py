@@ -26,7 +26,7 @@ def mosaic(
     rng: random.Random,
     *,
     min_visibility: float,
-) -> Sample:
+) -> tuple[Sample, NDArray[np.float32]]:
     """Lay four pictures around a random centre, each at a random scale, cut at the input's edge.
 
     Args:
@@ -36,20 +36,20 @@ def mosaic(
         min_visibility: the fraction of a box that must remain for it to be kept.
 
     Returns:
-        A sample of ``input_hw`` with the first picture's id; grey where no picture reaches.
+        A sample of ``input_hw`` with the first picture's id, grey where no picture reaches; and
+        [N] which fraction of each of its boxes is left.
     """
     if len(samples) != 4:
         raise ValueError(f"a mosaic takes 4 samples, got {len(samples)}")
     height, width = input_hw
     centre = tuple(round(rng.uniform(*_CENTRE_RANGE) * side) for side in (width, height))
     canvas = np.full((height, width, 3), PAD_GREY, dtype=np.uint8)
-    boxes, labels = [], []
+    parts = []
     for sample, corner in zip(samples, ((0, 0), (1, 0), (1, 1), (0, 1)), strict=True):
         placed = _place(sample, canvas, centre, corner, rng.uniform(*_SCALE_RANGE))
-        inside = keep_visible(*placed, min_visibility=min_visibility)
-        boxes.append(inside[0])
-        labels.append(inside[1])
-    return Sample(canvas, np.concatenate(boxes), np.concatenate(labels), samples[0].image_id)
+        parts.append(keep_visible(*placed, min_visibility=min_visibility))
+    boxes, labels, shares = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return Sample(canvas, boxes, labels, samples[0].image_id), shares
 
 
 def keep_visible(
@@ -58,16 +58,28 @@ def keep_visible(
     window_xyxy: tuple[int, int, int, int],
     *,
     min_visibility: float,
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Clip boxes [N, 4] to a window; drop those that lose too much or end under a pixel a side."""
+    shares: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+    """Clip boxes to a window; drop those that lose too much or end under a pixel a side.
+
+    Args:
+        boxes: [N, 4] xyxy pixels; may have no area.
+        labels: [N].
+        window_xyxy: what can be seen, pixels.
+        min_visibility: the fraction of a whole box that must remain, all earlier cuts included.
+        shares: [N] which fraction of each whole box ``boxes`` is; None where none was cut before.
+
+    Returns:
+        Boxes, labels, and which fraction of each whole box is left.
+    """
     limit = np.array(window_xyxy, dtype=np.float32)
     clipped = np.clip(boxes, limit[[0, 1, 0, 1]], limit[[2, 3, 2, 3]])
-    before = boxes[:, 2:] - boxes[:, :2]
+    before = np.asarray(boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     after = clipped[:, 2:] - clipped[:, :2]
-    kept = (after >= MIN_SIDE).all(axis=1) & (
-        after.prod(axis=1) >= min_visibility * before.prod(axis=1)
-    )
-    return clipped[kept], labels[kept]
+    left = after.prod(axis=1) / np.maximum(before, np.finfo(np.float32).tiny)
+    left = left.astype(np.float32) if shares is None else left.astype(np.float32) * shares
+    kept = (after >= MIN_SIDE).all(axis=1) & (left >= min_visibility)
+    return clipped[kept], labels[kept], left[kept]
 
 
 def _place(
