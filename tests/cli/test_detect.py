@@ -18,6 +18,8 @@ import pytest
 from PIL import Image
 
 from yolokit.cli.main import main
+from yolokit.config import PredictConfig
+from yolokit.models.model_file import load_model, save_model
 
 Detect = Callable[..., int]
 
@@ -256,3 +258,29 @@ def test_a_real_video(real_root: Path, tiny_model: Path, tmp_path: Path) -> None
     assert records[-1]["pts_ms"] == 376 * 80
     assert (records[0]["width"], records[0]["height"]) == (768, 432)
     assert film.read_bytes() == before
+
+
+def _count(folder: Path) -> int:
+    (record,) = json.loads((folder / "detections.json").read_text())
+    return len(record["detections"])
+
+
+def test_what_is_not_given_is_the_models_own(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model keeps 5 objects and suppresses nothing; the command used to say 0.65 always."""
+    detector, card = load_model(tiny_model)
+    predict = PredictConfig(iou_threshold=1.0, max_detections=5)
+    save_model(tmp_path / "m.safetensors", detector, card.model_copy(update={"predict": predict}))
+    picture = save_noise(tmp_path / "x.png")
+    command = ["detect", str(tmp_path / "m.safetensors"), str(picture), "--conf", "0"]
+    command += ["--device", "cpu", "--save-json", "--out"]
+    everything = [*command, str(tmp_path / "all"), "--max-objects", "100000"]
+    assert main(everything) == 0
+    assert "note" not in capsys.readouterr().err
+    assert main([*everything[:-3], str(tmp_path / "some"), *everything[-2:], "--iou", "0"]) == 0
+    assert _count(tmp_path / "all") > _count(tmp_path / "some") > 0
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "own")]) == 0
+    assert _count(tmp_path / "own") == 5
+    assert "1 frame has 5 objects, the most that are kept. --max-obj" in capsys.readouterr().err

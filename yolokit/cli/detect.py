@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from yolokit.inference.predictor import Predictor
     from yolokit.types import Detections
     from yolokit.video.detect import Outcome
@@ -50,9 +53,12 @@ _PROGRESS_SECONDS = 0.25
 @click.option(
     "--iou",
     type=click.FloatRange(0, 1),
-    default=0.65,
-    help="Of two boxes of a class that overlap by more, one falls.",
-    show_default=True,
+    help="Of two boxes of a class that overlap by more, one falls.  [default: the model's own]",
+)
+@click.option(
+    "--max-objects",
+    type=click.IntRange(min=1),
+    help="At most this many in a picture.  [default: the model's own]",
 )
 @click.option("--show", is_flag=True, help="Watch live, in a window or a browser.")
 @click.option("--save-json", is_flag=True, help="Also write the detections as JSON.")
@@ -65,7 +71,8 @@ def command(
     source: tuple[str, ...],
     out: Path,
     conf: float,
-    iou: float,
+    iou: float | None,
+    max_objects: int | None,
     show: bool,
     save_json: bool,
     save_video: bool,
@@ -99,6 +106,7 @@ def command(
                 predictor,
                 conf=conf,
                 iou=iou,
+                max_objects=max_objects,
                 save_json=save_json,
                 save_video=save_video,
                 stop=stopping.event,
@@ -156,7 +164,8 @@ def _run(
     predictor: Predictor,
     *,
     conf: float,
-    iou: float,
+    iou: float | None,
+    max_objects: int | None,
     save_json: bool,
     save_video: bool,
     stop: threading.Event,
@@ -168,14 +177,22 @@ def _run(
     progress = _Progress()
     paint = Painter(predictor.class_names)
 
+    limit = predictor.card.predict.max_detections if max_objects is None else max_objects
+    full = 0  # frames with as many objects as may be kept
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        return predictor.predict_images(images, conf=conf, iou=iou, max_detections=limit)
+
     def observe(frame: Frame, detections: Detections) -> bool:
+        nonlocal full
+        full += len(detections) == limit
         progress.tick()
         hold_ms = _PICTURE_MS if frame.source.kind is Kind.IMAGE else 1
         return view is None or view.show(paint(frame, detections), hold_ms=hold_ms)
 
     outcome = detect(
         job.sources,
-        lambda images: predictor.predict_images(images, conf=conf, iou=iou),
+        predict,
         job.folder,
         class_names=predictor.class_names,
         batch_size=1 if predictor.device.type == "cpu" else _GPU_BATCH,
@@ -186,6 +203,9 @@ def _run(
         stop=stop,
     )
     progress.clear()
+    if full:
+        many = f"{full} {'frame has' if full == 1 else 'frames have'} {limit} objects"
+        click.echo(f"note: {many}, the most that are kept. --max-objects keeps more", err=True)
     _report(outcome, job.folder, progress.seconds)
     return outcome
 
