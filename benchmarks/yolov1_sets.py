@@ -63,7 +63,10 @@ def _train_and_score(
 ) -> dict[str, float]:
     scores = run / "test.json"
     if not scores.exists():
-        settings = [f"model.backbone.weights={weights}", f"model.grid_size={options.grid_size}"]
+        settings = [
+            f"model.backbone.weights={weights}",
+            f"model.head.grid_size={options.grid_size}",
+        ]
         overrides = [word for setting in settings for word in ("-o", setting)]
         budget = ["--time-budget", options.time_budget]
         _call("train.py", CONFIG, "--data", data, "--run", run, *budget, *overrides)

@@ -13,9 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from yolokit.config import ModelConfig, SplitConfig
+from yolokit.config import ModelConfig
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
+from yolokit.sections import SplitConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MakeDetector = Callable[..., Detector]
@@ -55,11 +56,14 @@ def make_detector() -> MakeDetector:
         num_classes: int = 3,
         image_hw: tuple[int, int] = (64, 96),
         seed: int = 0,
-        **model: Any,
+        head: str = "yolov1",
+        backbone_options: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> Detector:
         torch.manual_seed(seed)
-        part = {"name": backbone, "weights": "none", **model.pop("backbone_options", {})}
-        tree = {"grid_size": 3, "head_channels": 16, "backbone": part, **model}
+        part = {"name": backbone, "weights": "none", **(backbone_options or {})}
+        small = {"grid_size": 3, "channels": 16} if head == "yolov1" else {}
+        tree = {"head": {"type": head, **small, **settings}, "backbone": part}
         config = ModelConfig.model_validate(tree)
         return build_detector(config, num_classes=num_classes, image_hw=image_hw)
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from yolokit.cli.main import COMMANDS
+from yolokit.heads.family import HEADS
 
 PACKAGE = Path(__file__).resolve().parents[1] / "yolokit"
 
 FLOORS = {
     "types": 0,
     "errors": 0,
-    "config": 0,
-    "config_file": 0,
+    "sections": 0,
     "files": 0,
     "machine": 0,
     "drawing": 0,
     "_version": 0,
     "ops": 0,
+    "config": 1,
+    "config_file": 1,
     "models": 1,
     "heads": 1,
     "backbones": 1,
@@ -40,13 +44,17 @@ FLOORS = {
 }
 # Above the ground floor, rooms of one floor do not know each other, but for these.
 SIBLINGS = {
+    ("config", "heads"),
+    ("config_file", "config"),
+    ("config_file", "heads"),
+    ("models", "config"),
     ("models", "heads"),
     ("models", "backbones"),
     ("evaluation", "inference"),
     ("cli", "api"),
 }
 # Who may import a third party: a room, or one file.
-THIRD_PARTIES = {
+THIRD_PARTIES: dict[str, set[str]] = {
     "albumentations": {"data/augment.py"},
     "pycocotools": {"data", "evaluation", "synthesis"},
     "lightning": {"engine"},
@@ -56,8 +64,20 @@ THIRD_PARTIES = {
     "scipy": {"heads/yolo/matching.py"},
     "supervision": {"inference"},
     "torchvision": {"backbones", "ops", "models"},
-    "pydantic": {"config.py", "config_file.py", "models", "data", "engine"},
+    "pydantic": {
+        *("sections.py", "config.py", "config_file.py"),
+        *(f"heads/{name}/config.py" for name in HEADS),
+        *("models", "data", "engine"),
+    },
     "yaml": {"config_file.py", "data", "engine"},
+}
+# What may not reach torch by any import that runs when it is imported: files, and whole rooms.
+TORCH_FREE = {
+    *("types.py", "errors.py", "sections.py", "config.py", "config_file.py", "files.py"),
+    *("drawing.py", "heads/family.py", "heads/old_spellings.py"),
+    *(f"heads/{name}/{part}.py" for name in HEADS for part in ("config", "family")),
+    *("data/images.py", "data/prepare.py", "data/locate.py"),
+    *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
 }
 LONGEST_FILE = 320  # lines; a longer file is usually two rooms
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -119,6 +139,10 @@ def test_no_arrow_points_upwards(path: Path) -> None:
         ("models", "engine", False),
         ("models", "data", False),
         ("heads", "models", False),
+        ("heads", "config", False),
+        ("config", "heads", True),
+        ("data", "config", False),
+        ("data", "sections", True),
         ("models", "heads", True),
         ("backbones", "heads", False),
         ("engine", "report", False),
@@ -148,6 +172,74 @@ def test_third_parties_keep_to_their_rooms(path: Path) -> None:
     if _name(path) == "cli/env.py":  # it reports whether each of them can be imported
         wrong = [name for name in wrong if name not in {"cv2", "torch"}]
     assert wrong == [], f"{_name(path)} must not import {wrong}"
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Modules that are imported as soon as this file is: not in functions, nor for types only."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield node.module or ""
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                waiting += node.orelse
+            elif not isinstance(node, ast.FunctionDef | ast.Lambda):
+                waiting.append(node)
+
+
+def _way_to_torch(path: Path, seen: set[Path]) -> list[str]:
+    """The files and the module through which a file reaches torch as soon as it is imported."""
+    for name in _imported(path):
+        if name.partition(".")[0] in {"torch", "torchvision", "lightning", "timm"}:
+            return [_name(path), name]
+        inside = PACKAGE.parent / Path(*name.split("."))
+        for file in (inside.with_suffix(".py"), inside / "__init__.py"):
+            if name.startswith("yolokit.") and file.is_file() and file not in seen:
+                seen.add(file)
+                if way := _way_to_torch(file, seen):
+                    return [_name(path), *way]
+    return []
+
+
+def _torch_free() -> list[Path]:
+    return [path for path in FILES if not {_name(path), _room(path)}.isdisjoint(TORCH_FREE)]
+
+
+def test_the_torch_free_set_is_there() -> None:
+    found = {name for path in _torch_free() for name in (_name(path), _room(path))}
+    assert found >= TORCH_FREE
+
+
+@pytest.mark.parametrize("path", _torch_free(), ids=_name)
+def test_no_file_of_the_torch_free_set_reaches_torch(path: Path) -> None:
+    assert _way_to_torch(path, {path}) == []
+
+
+def test_importing_the_torch_free_set_loads_no_torch() -> None:
+    files = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in _torch_free()]
+    modules = [".".join(parts) for parts in files if parts[-1] != "__init__"]
+    script = "import sys, importlib\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
+    script += "    assert 'torch' not in sys.modules, name"
+    command = [sys.executable, "-c", script, *modules]
+    done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_is_named_in_its_folder_and_in_one_other_place(head: str) -> None:
+    """Not as a value, nor as a module: who wants to know what a head is asks its family."""
+    places = []
+    for path in FILES:
+        if PACKAGE / "heads" / head in path.parents:
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        modules = [name for name in _imports(path) if f"yolokit.heads.{head}." in f"{name}."]
+        places += [_name(path)] * (values.count(head) + len(modules))
+    assert places == ["heads/family.py"]
 
 
 def test_package_files_are_empty() -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from yolokit.config import Config, parse_duration
+from yolokit.config import Config
 from yolokit.config_file import dump_config, find_config, load_config
 from yolokit.errors import ConfigError
+from yolokit.heads.family import HEADS, read_head
+from yolokit.sections import parse_duration
 
 SHIPPED = [
     "quickstart",
@@ -48,17 +50,33 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
     assert load_config(_write(tmp_path, "")) == Config()
 
 
-def test_the_reference_holds_every_key_with_its_default(repository: Path) -> None:
-    path = repository / "configs" / "reference.yaml"
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert _leaves(written) == _leaves(Config().model_dump(mode="json"))
-    assert load_config(path) == Config()
-
-
-def test_the_reference_explains_every_key(repository: Path) -> None:
+def _reference(repository: Path, head: str) -> str:
+    """The reference with that head's keys, of which all but the default's are comments."""
     text = (repository / "configs" / "reference.yaml").read_text(encoding="utf-8")
-    values = [line for line in text.splitlines() if re.match(r" +\w+: \S", line)]
-    assert len(values) == len(_leaves(Config().model_dump(mode="json")))
+    if head == HEADS[0]:
+        return text
+    (first,) = re.findall(r"^  head:.*\n(?:    .*\n)+", text, re.MULTILINE)
+    blocks = re.findall(r"^  # head:\n(?:  #   .*\n)+", text, re.MULTILINE)
+    (block,) = (block for block in blocks if f"type: {head} " in block)
+    return text.replace(first, "").replace(block, re.sub("(?m)^  # ", "  ", block))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_reference_holds_every_key_with_its_default(
+    head: str, repository: Path, tmp_path: Path
+) -> None:
+    text = _reference(repository, head)
+    defaults = Config.model_validate({"model": {"head": head}})
+    assert _leaves(yaml.safe_load(text)) == _leaves(defaults.model_dump(mode="json"))
+    assert load_config(_write(tmp_path, text)) == defaults
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_reference_explains_every_key(head: str, repository: Path) -> None:
+    text = _reference(repository, head)
+    values = [line for line in text.splitlines() if re.match(r" +\w+: [^\s#]", line)]
+    defaults = Config.model_validate({"model": {"head": head}})
+    assert len(values) == len(_leaves(defaults.model_dump(mode="json")))
     assert [line for line in values if not re.search(r"  # \w", line)] == []
 
 
@@ -105,6 +123,23 @@ def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
         ("data: {image_size: 16}", "data.image_size: must be at least 32 px"),
         ("data: {cache: tape}", "data.cache: .*'none', 'ram', 'disk' or 'auto'"),
         ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: must be 0"),
+        ("model: {head: yolo9}", "there is no head 'yolo9'; choose one of yolov1, yolo"),
+        ("model: {head: {type: [yolo]}}", r"there is no head \['yolo'\]; choose one of"),
+        ("model: {head: 3}", "model.head: expected the name of a head"),
+        ("model: {head: {gird_size: 3}}", "did you mean model.head.grid_size?"),
+        (
+            "model: {head: {type: yolo, stride: [8]}}",
+            "unknown key model.head.stride, did you mean model.head.strides?",
+        ),
+        (
+            "model: {head: {type: yolo, grid_size: 7}}",
+            r"unknown key model.head.grid_size of the yolo head \(the yolov1 head has it\), did",
+        ),
+        (
+            "model: {head: {type: yolo, loss: {no_object: 1}}}",
+            r"model.head.loss.no_object .*yolov1 head has it\), did you mean model.head.loss.\w+\?",
+        ),
+        ("model: {head: {type: yolo, bins: 1}}", "model.head.bins: .*greater than or equal to 2"),
         ("- a\n- b", "must be a mapping of sections, got list"),
         ("train: {epochs: 3", "cannot read config"),
     ],
@@ -147,6 +182,36 @@ def test_overrides_replace_values_of_any_type(tmp_path: Path) -> None:
     assert config.train.time_budget == 5400
 
 
+@pytest.mark.parametrize("text", ["", "model: {head: yolo}", "model: {head: {type: yolo}}"])
+def test_overrides_reach_into_the_head_however_it_is_written(text: str, tmp_path: Path) -> None:
+    path = _write(tmp_path, text)
+    wanted = read_head({"type": "yolo" if text else HEADS[0], "loss": {"box": 5}})
+    assert load_config(path, ["model.head.loss.box=5"]).model.head == wanted
+    assert load_config(path, ["model.head=yolov1"]).model.head == read_head("yolov1")
+    grid = load_config(path, ["model.head=yolov1", "model.head.grid_size=3"]).model.head
+    assert grid == read_head({"type": "yolov1", "grid_size": 3})
+
+
+@pytest.mark.parametrize(
+    ("text", "today"),
+    [
+        ("model: {head: yolov1, grid_size: 7}", "model.grid_size is now model.head.grid_size"),
+        ("model: {strides: [8]}", "model.strides is now model.head.strides"),
+        ("model: {head_channels: 64}", "model.head_channels is now model.head.channels"),
+        ("loss: {score: 1}", "loss.score is now model.head.loss.classes"),
+        (
+            "loss: {coord: 1, noobj: 2, obj: 3, classes: 4}",
+            "loss.coord is now model.head.loss.box; loss.noobj is now model.head.loss.no_object; "
+            "loss.obj is now model.head.loss.object; loss.classes is now model.head.loss.classes",
+        ),
+    ],
+)
+def test_the_flat_spelling_is_told_todays(text: str, today: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(_write(tmp_path, text))
+    assert f"{today}. Write" in str(caught.value) and "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -172,6 +237,7 @@ def test_data_paths_are_relative_to_the_config_file(tmp_path: Path) -> None:
 
 def test_a_dumped_config_reads_back_equal(tmp_path: Path) -> None:
     text = "train: {time_budget: 90s, lr: 0.5, precision: 16}\ndata: {image_size: [64, 96]}"
+    text += "\nmodel: {head: {type: yolo, strides: [16], loss: {dfl: 0}}}"
     config = load_config(_write(tmp_path, text))
     assert load_config(_write(tmp_path, dump_config(config))) == config
 

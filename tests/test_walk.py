@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from yolokit.config import BackboneConfig, ModelConfig, PredictConfig, SplitConfig
+from yolokit.config import ModelConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.evaluation.coco_io import load_truth
@@ -20,6 +20,7 @@ from yolokit.heads.yolov1.codec import assign_cells, decode_yolov1
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
 from yolokit.models.model_file import ModelCard
+from yolokit.sections import BackboneConfig, PredictConfig, SplitConfig
 from yolokit.synthesis.dataset import visible_box
 from yolokit.synthesis.scenes import make_scene
 from yolokit.types import DecodedBoxes, GridOutput
@@ -132,7 +133,8 @@ def test_detections_a_little_to_the_right_do_not(split: SplitConfig) -> None:
 def test_files_predicted_one_way_or_the_other_give_the_same_rows(split: SplitConfig) -> None:
     data = CocoDataset.load(split)
     backbone = BackboneConfig(name="squeezenet1_1", weights="none")
-    config = ModelConfig(backbone=backbone, grid_size=5, head_channels=16)
+    head = {"type": "yolov1", "grid_size": 5, "channels": 16}
+    config = ModelConfig.model_validate({"head": head, "backbone": backbone})
     torch.manual_seed(0)
     detector = build_detector(config, num_classes=len(data.class_names), image_hw=(96, 128))
     card = ModelCard(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from yolokit.config import Config, DataConfig, SplitConfig
+from yolokit.config import Config
 from yolokit.config_file import find_config, load_config
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.engine.run_folder import RunFolder
@@ -15,6 +15,7 @@ from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.predictor import Predictor
 from yolokit.report.write import leave_report
+from yolokit.sections import DataConfig, SplitConfig
 
 
 def train(

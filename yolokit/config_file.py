@@ -16,6 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from yolokit.config import Config
 from yolokit.errors import ConfigError
+from yolokit.heads.family import HEADS, config_class
+from yolokit.heads.old_spellings import todays_spellings
+
+_HEAD = "model.head."
 
 
 def find_config(name: str) -> Path:
@@ -65,10 +69,13 @@ def validate_config(tree: Mapping[str, Any], where: str) -> Config:
     Raises:
         ConfigError: naming the key, what was expected, and the nearest known key.
     """
+    if moved := todays_spellings(tree):
+        spelt = "; ".join(f"{old} is now {new}" for old, new in moved.items())
+        raise ConfigError(f"{where}: {spelt}. Write those instead, see configs/reference.yaml")
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        problems = "; ".join(_explain(problem) for problem in error.errors())
+        problems = "; ".join(_explain(problem, tree) for problem in error.errors())
         raise ConfigError(f"{where}: {problems}") from error
 
 
@@ -97,6 +104,8 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     node = tree
     for parent in parents:
         child = node.setdefault(parent, {})
+        if isinstance(child, str) and key.startswith(_HEAD):
+            child = node[parent] = {"type": child}  # a bare name
         if not isinstance(child, dict):
             raise ConfigError(f"override {override!r}: {parent} is a value, not a section")
         node = child
@@ -110,13 +119,23 @@ def _number_or(value: Any) -> Any:
     return value
 
 
-def _explain(problem: Any) -> str:
+def _explain(problem: Any, tree: Mapping[str, Any]) -> str:
     keys = [str(part) for part in problem["loc"]]
     key = ".".join(part for part in keys if not _is_union_branch(part))
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
-    nearest = difflib.get_close_matches(key, _known_keys(Config), n=1, cutoff=0.0)
-    return f"unknown key {key}, did you mean {nearest[0]}?"
+    known, owner = _known_keys(Config), ""
+    if key.startswith(_HEAD):
+        name = tree["model"]["head"].get("type", HEADS[0])
+        known = _head_keys(name)
+        owners = [other for other in HEADS if key in _head_keys(other)]
+        owner = f" of the {name} head (the {owners[0]} head has it)" if owners else ""
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
+    return f"unknown key {key}{owner}, did you mean {nearest[0]}?"
+
+
+def _head_keys(name: str) -> list[str]:
+    return _known_keys(config_class(name), _HEAD)
 
 
 def _is_union_branch(part: str) -> bool:

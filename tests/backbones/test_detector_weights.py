@@ -130,7 +130,7 @@ def test_published_files_that_were_trained_without_epsilon(detector: str, tmp_pa
 def test_a_saved_model_keeps_backbone_and_normalisation(tmp_path: Path) -> None:
     torch.save(make("ssdlite320_mobilenet_v3_large").state_dict(), tmp_path / "ssdlite.pth")
     tree = {"name": "mobilenet_v3_large", "weights": str(tmp_path / "ssdlite.pth")}
-    config = ModelConfig.model_validate({"head_channels": 16, "backbone": tree})
+    config = ModelConfig.model_validate({"head": {"channels": 16}, "backbone": tree})
     detector = build_detector(config, num_classes=2, image_hw=HW).eval()
     card = ModelCard(
         model=config,

@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from yolokit.config import BackboneConfig, ModelConfig
+from yolokit.config import ModelConfig
 from yolokit.inference.postprocess import select_detections
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 from yolokit.ops.letterbox import fit_letterbox
+from yolokit.sections import BackboneConfig
 
 pytestmark = pytest.mark.slow
 
 IMAGE_HW = (96, 120)  # no multiple of 32, nor square
+HEAD = {"type": "yolov1", "grid_size": 3, "channels": 16}
 
 # Channels by stride, from each architecture's paper or torchvision's source. alexnet's stride 4
 # is its first layer; resnets' stride 2 the stem; squeezenet ends at stride 16.
@@ -42,9 +44,8 @@ LEVELS = {
 @pytest.fixture(scope="module", params=LEVELS)
 def named(request: pytest.FixtureRequest) -> Iterator[tuple[str, Detector]]:
     torch.manual_seed(0)
-    config = ModelConfig(
-        backbone=BackboneConfig(name=request.param, weights="none"), grid_size=3, head_channels=16
-    )
+    backbone = BackboneConfig(name=request.param, weights="none")
+    config = ModelConfig.model_validate({"head": HEAD, "backbone": backbone})
     yield request.param, build_detector(config, num_classes=2, image_hw=IMAGE_HW)
 
 

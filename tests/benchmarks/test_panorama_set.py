@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from panorama_set import HEIGHT, IN_A_ROW, SHRUNKEN_TO, WIDTH, write_split
 
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.images import read_image
 from yolokit.data.locate import choose_split
+from yolokit.sections import SplitConfig
 
 
 def test_boxes_follow_their_pictures(pair_of_pictures: Path, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from yolokit.ceiling.grid import grid_ceiling
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
+from yolokit.sections import SplitConfig
 
 
 def load(folder: Path, sizes_hw: list[tuple[int, int]], rows: list[dict[str, Any]]) -> CocoDataset:

@@ -8,11 +8,11 @@ import pytest
 
 from yolokit.ceiling.grid import grid_ceiling
 from yolokit.ceiling.grid_score import score_ceiling
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics
+from yolokit.sections import SplitConfig
 
 
 def ceiling_of(

@@ -14,10 +14,11 @@ from yolokit.ceiling import advice as ceiling_advice
 from yolokit.ceiling.advice import choose, measure_alternatives, sample
 from yolokit.ceiling.grid_score import score_ceiling
 from yolokit.ceiling.measure import LOSSES, ScoredCeiling, measure_ceiling
-from yolokit.config import Config, SplitConfig
+from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.evaluation.coco_io import load_truth
+from yolokit.sections import SplitConfig
 
 Set = tuple[CocoDataset, dict[str, Any]]
 
@@ -40,7 +41,8 @@ def a_set(folder: Path, size: int, boxes: list[tuple[str, list[float]]]) -> Set:
 
 
 def config(size: int, head: str = "yolo", **sections: Any) -> Config:
-    model = {"head": head, **sections.pop("model", {})}
+    settings = {"type": head, **sections.pop("head_settings", {})}
+    model = {"head": settings}
     return Config.model_validate({"model": model, "data": {"image_size": size}, **sections})
 
 
@@ -58,7 +60,7 @@ def test_where_nothing_is_lost_everything_is_in_reach(tmp_path: Path) -> None:
     assert scored.metrics.class_recall == {"cat": 1.0, "dog": 1.0}
 
 
-def test_neighbours_of_one_class_are_taken_for_doubles(tmp_path: Path) -> None:
+def test_neighbours_of_one_class_are_suppressed(tmp_path: Path) -> None:
     # 40 x 40 and 40 x 32 inside it: IoU 0.8. The dog on the same place is of another class.
     first, second = [10.0, 10, 40, 40], [10.0, 10, 40, 32]
     pair = a_set(tmp_path, 64, [("cat", first), ("cat", second), ("dog", second)])
@@ -91,7 +93,7 @@ def test_a_limit_costs_what_is_over_it(tmp_path: Path) -> None:
 def test_a_box_that_is_said_badly_counts_as_far_as_it_is_said(tmp_path: Path) -> None:
     # 31.84 px square of the wanted 42: IoU 0.5747, above the thresholds 0.50 and 0.55 of ten.
     pair = a_set(tmp_path, 64, [("cat", [11.0, 11, 42, 42])])
-    scored = measure_ceiling(*pair, config(64, model={"strides": (8,), "bins": 3}))
+    scored = measure_ceiling(*pair, config(64, head_settings={"strides": (8,), "bins": 3}))
     assert lost(scored) == {"out_of_reach": [1, 0]}
     assert scored.metrics.class_recall["cat"] == pytest.approx(0.2)
     assert pytest.approx([1.0, 0.0]) == [scored.metrics.AP50, scored.metrics.AP75]
@@ -116,10 +118,10 @@ def test_tiny_boxes_ask_for_finer_cells(tmp_path: Path) -> None:
     assert lost(now) == {"off_centre": [2, 0]} and now.narrow.tolist() == [2, 0]
     tried = measure_alternatives(*pair, start, now)
     changes = [each.changes for each in tried]
-    assert ("model.strides=[4,8,16,32]",) in changes and ("data.image_size=128",) in changes
+    assert ("model.head.strides=[4,8,16,32]",) in changes and ("data.image_size=128",) in changes
     best = choose(tried, now)
-    assert best is not None and best.changes == ("model.strides=[4,8,16,32]",)
-    again = measure_ceiling(*pair, config(64, model={"strides": (4, 8, 16, 32)}))
+    assert best is not None and best.changes == ("model.head.strides=[4,8,16,32]",)
+    again = measure_ceiling(*pair, config(64, head_settings={"strides": (4, 8, 16, 32)}))
     assert best.scored.metrics.AP == again.metrics.AP > now.metrics.AP
 
 
@@ -127,21 +129,21 @@ def test_a_crowded_cell_asks_for_a_finer_grid(tmp_path: Path) -> None:
     # 2 x 2 cells of 32 px; the two cats share one of them, but not one of 4 x 4.
     boxes = [("cat", [2.0, 2, 8, 8]), ("cat", [20.0, 20, 8, 8]), ("dog", [40.0, 40, 16, 16])]
     pair = a_set(tmp_path, 64, boxes)
-    start = config(64, "yolov1", model={"grid_size": 2})
+    start = config(64, "yolov1", head_settings={"grid_size": 2})
     now = measure_ceiling(*pair, start)
     assert lost(now) == {"contested": [1, 0]}
     best = choose(measure_alternatives(*pair, start, now), now)
-    assert best is not None and best.changes == ("model.grid_size=4",)
+    assert best is not None and best.changes == ("model.head.grid_size=4",)
     assert pytest.approx(1.0) == best.scored.metrics.AP
 
 
 def test_sides_beyond_reach_ask_for_coarser_cells(tmp_path: Path) -> None:
     pair = a_set(tmp_path, 64, [("cat", [1.0, 1, 62, 62])])
-    start = config(64, model={"strides": (8, 16), "bins": 2})
+    start = config(64, head_settings={"strides": (8, 16), "bins": 2})
     now = measure_ceiling(*pair, start)
     assert lost(now) == {"out_of_reach": [1, 0]}
     best = choose(measure_alternatives(*pair, start, now), now)
-    assert best is not None and best.changes == ("model.strides=[8,16,32]",)
+    assert best is not None and best.changes == ("model.head.strides=[8,16,32]",)
 
 
 def test_two_kinds_of_loss_are_mended_together(tmp_path: Path) -> None:

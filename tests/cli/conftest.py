@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolokit.config import BackboneConfig, ModelConfig
+from yolokit.config import ModelConfig
 from yolokit.models.build import build_detector
 from yolokit.models.model_file import ModelCard, save_model
+from yolokit.sections import BackboneConfig
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two classes, ``red`` (category 3) and ``white`` (90); 64 px; untrained."""
-    config = ModelConfig(
-        backbone=BackboneConfig(name="squeezenet1_1", weights="none"), head_channels=8
-    )
+    backbone = BackboneConfig(name="squeezenet1_1", weights="none")
+    config = ModelConfig.model_validate({"head": {"channels": 8}, "backbone": backbone})
     with torch.random.fork_rng():
         torch.manual_seed(0)
         detector = build_detector(config, num_classes=2, image_hw=(64, 64))

@@ -166,7 +166,7 @@ def test_stats_of_a_configured_head(
     shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, file = tmp_path / "c.yaml", tmp_path / "stats.json"
-    config.write_text("model: {head: yolo, strides: [32, 64]}\ndata: {image_size: 64}")
+    config.write_text("model: {head: {type: yolo, strides: [32, 64]}}\ndata: {image_size: 64}")
     arguments = ["--config", str(config), "--json", str(file)]
     assert main(["data", "stats", str(shapes), *arguments]) == 0
     printed = capsys.readouterr().out
@@ -179,7 +179,7 @@ def test_stats_of_a_configured_head(
         assert sum(each["lost"][cause] for each in train["head"]["per_class"].values()) == count
     assert advice["as_configured"]["AP"] == train["head"]["AP"]
     best = max(advice["alternatives"], key=lambda each: each["AP"])
-    assert best["AP"] > train["head"]["AP"] and "model.strides=[16,32,64]" in printed
+    assert best["AP"] > train["head"]["AP"] and "model.head.strides=[16,32,64]" in printed
     assert "cells of 32, 64 px" in printed and f"{train['head']['AP']:.3f}" in printed
     lines = printed.splitlines()
     assert lines[-1] == advice["recommendation"] and lines[-1].startswith("recommendation: ")

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolokit.config import AugmentConfig
 from yolokit.data.augment import Augmenter
 from yolokit.data.mosaic import mosaic
+from yolokit.sections import AugmentConfig
 from yolokit.types import Sample
 
 INPUT_HW = (96, 128)

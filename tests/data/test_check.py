@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from yolokit.config import SplitConfig
 from yolokit.data.check import ImageProblem, check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 
 def test_every_fault_is_listed_at_once_in_file_order(

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_file import BadBox
 from yolokit.data.locate import locate_splits
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 
 def box(annotation_id: int, bbox: Any, image: int = 1, category: int = 1, **more: Any) -> Any:

@@ -14,7 +14,6 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torch.utils.data._utils.pin_memory import pin_memory
 
-from yolokit.config import AugmentConfig, SplitConfig
 from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.images import read_image
@@ -28,6 +27,7 @@ from yolokit.data.loading import (
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import DataError, ImageError
 from yolokit.ops.letterbox import boxes_to_original
+from yolokit.sections import AugmentConfig, SplitConfig
 from yolokit.types import Batch, Sample
 
 INPUT_HW = (64, 96)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.statistics import narrow_share, split_statistics
+from yolokit.sections import SplitConfig
 
 
 def test_counts_by_hand(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_nothing_is_larger_than_the_pictures_need(
 
 def test_sides_are_multiples_of_the_coarsest_stride() -> None:
     settings = validate_config(
-        {"model": {"head": "yolo", "strides": [32, 64]}, "data": {"image_size": 320}}, "test"
+        {"model": {"head": {"type": "yolo", "strides": [32, 64]}}, "data": {"image_size": 320}},
+        "test",
     )
     assert cut(settings, (700, 2000)) == (128, 320)
     assert cut(settings, (480, 640)) == (256, 320)

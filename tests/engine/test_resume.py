@@ -22,10 +22,7 @@ EPOCHS = 24  # enough steps for all the kills to find the run at work
 # a thaw in mid-run, two workers, a validation every other epoch.
 CONFIG = f"""
 model:
-  head: yolov1
-  grid_size: 2
-  head_channels: 16
-  head_dropout: 0.2
+  head: {{type: yolov1, grid_size: 2, channels: 16, dropout: 0.2}}
   backbone: {{name: squeezenet1_1, weights: none, trainable_stages: 2, unfreeze_epoch: 1}}
 data: {{image_size: 64}}
 augment: {{mosaic: 0.5, crop: 0.3, blur: 0.2, noise: 0.2, rotate: 5}}

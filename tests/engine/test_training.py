@@ -23,9 +23,7 @@ from yolokit.synthesis.dataset import synthesise
 
 TINY = {
     "model": {
-        "head": "yolov1",
-        "grid_size": 4,
-        "head_channels": 32,
+        "head": {"type": "yolov1", "grid_size": 4, "channels": 32},
         "backbone": {"name": "squeezenet1_1", "weights": "none"},
     },
     "data": {"image_size": 64},
@@ -84,7 +82,7 @@ def test_wide_pictures_make_a_wide_input_in_config_and_model(tmp_path: Path) -> 
     data = tmp_path / "set"
     synthesise(data, images=(8, 2, 2), size_hw=(64, 320), classes=2, seed=5, video=False)
     wanted = config(
-        model={"head": "yolo", "width": 32, "backbone": TINY["model"]["backbone"]},
+        model={"head": {"type": "yolo", "width": 32}, "backbone": TINY["model"]["backbone"]},
         data={"image_size": 96},
         train={"epochs": 1},
     )
@@ -236,7 +234,7 @@ def test_the_head_learns_eight_pictures_by_heart(tmp_path: Path) -> None:
         ("hflip", "scale", "translate", "hue", "saturation", "value", "blur", "noise"), 0.0
     )
     tree = config(
-        model={**TINY["model"], "grid_size": 14, "head_channels": 64},
+        model={"head": {"type": "yolov1", "grid_size": 14, "channels": 64}},
         data={"image_size": 128},
         augment=still,
         train={"epochs": 150, "batch_size": 8, "lr": 0.002, "validate_every": 50},

@@ -12,8 +12,7 @@ from yolokit.synthesis.dataset import synthesise
 
 CONFIG = """
 model:
-  grid_size: 4
-  head_channels: 32
+  head: {type: yolov1, grid_size: 4, channels: 32}
   backbone: {name: squeezenet1_1, weights: none, lr_factor: 1.0, trainable_stages: 1,
              unfreeze_epoch: 1}
 data: {image_size: 96}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import yolokit
-from yolokit.config import ModelConfig, PredictConfig
+from yolokit.config import ModelConfig
 from yolokit.data.images import read_image
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import ConfigError, ImageError, WeightsError, YolokitError
@@ -19,6 +19,7 @@ from yolokit.inference.postprocess import select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
 from yolokit.models.model_file import ModelCard, save_model
+from yolokit.sections import PredictConfig
 from yolokit.types import Detections
 
 HW = (64, 96)
@@ -27,10 +28,9 @@ HW = (64, 96)
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    tree = {"grid_size": 3, "head_channels": 16}
-    config = ModelConfig.model_validate(
-        {**tree, "backbone": {"name": "resnet18", "weights": "none"}}
-    )
+    head = {"type": "yolov1", "grid_size": 3, "channels": 16}
+    backbone = {"name": "resnet18", "weights": "none"}
+    config = ModelConfig.model_validate({"head": head, "backbone": backbone})
     detector = build_detector(config, num_classes=2, image_hw=HW)
     last = detector.get_submodule("head").predict[-1]  # type: ignore[union-attr, index]
     torch.nn.init.normal_(last.weight, std=2.0)  # type: ignore[union-attr, arg-type]

@@ -9,8 +9,9 @@ import torch
 from torchvision.models import SqueezeNet1_1_Weights
 from torchvision.transforms.functional import normalize
 
-from yolokit.config import BackboneConfig, ModelConfig
+from yolokit.config import ModelConfig
 from yolokit.models.build import build_detector
+from yolokit.sections import BackboneConfig
 
 
 def test_pictures_are_normalised_as_the_weights_want(make_detector: Any) -> None:
@@ -51,11 +52,9 @@ def test_a_batch_equals_its_pictures_alone(make_detector: Any) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("head", ["yolov1", "yolo"])
+@pytest.mark.parametrize("head", ["yolov1", {"type": "yolo", "strides": (8, 16)}])
 def test_detecting_a_few_pictures_at_a_time_changes_nothing(head: Any) -> None:
     config = ModelConfig(head=head, backbone=BackboneConfig(name="squeezenet1_1", weights="none"))
-    if head == "yolo":
-        config = config.model_copy(update={"strides": (8, 16)})
     detector = build_detector(config, num_classes=3, image_hw=(96, 64)).eval()
     images = torch.randint(0, 256, (2 * torch.get_num_threads() + 1, 3, 96, 64), dtype=torch.uint8)
     whole = detector(images)

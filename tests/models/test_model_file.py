@@ -15,7 +15,10 @@ from yolokit.errors import WeightsError
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import ModelCard, load_model, save_model
 
-TREE = {"grid_size": 3, "head_channels": 16, "backbone": {"name": "resnet18", "weights": "none"}}
+TREE = {
+    "head": {"type": "yolov1", "grid_size": 3, "channels": 16},
+    "backbone": {"name": "resnet18", "weights": "none"},
+}
 
 
 def _card(**changes: Any) -> ModelCard:
@@ -122,7 +125,7 @@ def _rewrite_card(path: Path, **changes: Any) -> None:
 
 
 def _newer(path: Path) -> None:
-    _rewrite_card(path, format=2)
+    _rewrite_card(path, format=3)
 
 
 def _other_classes(path: Path) -> None:

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from yolokit.data.prepare import prepare_image
+from yolokit.heads.yolov1.config import YoloV1LossConfig
 from yolokit.heads.yolov1.loss import YoloV1Loss
 from yolokit.inference.postprocess import select_detections
 from yolokit.models.torchvision_adapter import TorchvisionAdapter
 from yolokit.types import Truth
 
 HW = (64, 96)
-CRITERION = YoloV1Loss(coord=5, noobj=0.5, obj=1, classes=1)
+CRITERION = YoloV1Loss(YoloV1LossConfig())
 SELECT = partial(select_detections, score_threshold=0.001, iou_threshold=0.65, max_detections=20)
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
+from yolokit.heads.family import HEADS, family_of, read_head
 
 _WORTH = 0.005  # AP: less is not worth a change
 _MOST_OF_IT = 0.8  # share of the best gain that a cheaper change must bring to be preferred
 _SUPPRESS_LATER = 0.8  # an overlap that hardly any two objects of one class have
 _COCO_LIMIT = 100  # detections a picture that COCO's AP looks at
 _ENOUGH_PICTURES = 2000  # to compare changes on; more would only take longer
-_FINEST_STRIDE = 4  # px
-_FINEST_GRID = 64  # cells a side: the most that a config may ask for
-_COARSEST_STRIDE = 128  # px
 _SIZE_STEP = 32  # px: input sizes that every backbone divides without a rest
 
 
@@ -91,28 +91,22 @@ def _changes(config: Config, now: ScoredCeiling) -> Iterator[dict[str, Any]]:
         yield {"predict.iou_threshold": _SUPPRESS_LATER}
     if lost["over_limit"] and predict.max_detections < _COCO_LIMIT:
         yield {"predict.max_detections": _COCO_LIMIT}
-    if config.model.head == "yolov1":
-        yield from _yolov1_changes(config, crowded=lost["contested"])
-    else:
-        fine = lost["contested"] or lost["off_centre"] or lost["vanished"]
-        yield from _yolo_changes(config, fine=fine, far=lost["out_of_reach"])
-        if fine or now.narrow.any():
+    family = family_of(config.model.head)
+    for change in family.finer(lost):
+        yield {f"model.head.{key}": value for key, value in change.items()}
+    if family.own_grid is None:
+        small = lost["contested"] or lost["off_centre"] or lost["vanished"]
+        if small or now.narrow.any():
             yield from _larger_inputs(config)
+    elif lost["contested"]:
+        yield from _other_heads()
 
 
-def _yolov1_changes(config: Config, *, crowded: bool) -> Iterator[dict[str, Any]]:
-    if crowded:
-        if 2 * config.model.grid_size <= _FINEST_GRID:
-            yield {"model.grid_size": 2 * config.model.grid_size}
-        yield {"model.head": "yolo"}
-
-
-def _yolo_changes(config: Config, *, fine: bool, far: bool) -> Iterator[dict[str, Any]]:
-    strides = config.model.strides
-    if far and 2 * strides[-1] <= _COARSEST_STRIDE:
-        yield {"model.strides": (*strides, 2 * strides[-1])}
-    if fine and strides[0] // 2 >= _FINEST_STRIDE:
-        yield {"model.strides": (strides[0] // 2, *strides)}
+def _other_heads() -> Iterator[dict[str, Any]]:
+    """Those whose cells become more with the input, for a grid that is too coarse."""
+    for name in HEADS:
+        if family_of(read_head(name)).own_grid is None:
+            yield {"model.head": name}
 
 
 def _larger_inputs(config: Config) -> Iterator[dict[str, Any]]:
@@ -126,8 +120,8 @@ def _larger_inputs(config: Config) -> Iterator[dict[str, Any]]:
 def _with(config: Config, overrides: Mapping[str, Any]) -> Config:
     tree = config.model_dump()
     for key, value in overrides.items():
-        section, leaf = key.split(".")
-        tree[section][leaf] = value
+        *sections, leaf = key.split(".")
+        reduce(getitem, sections, tree)[leaf] = value
     return Config.model_validate(tree)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from yolokit.data.coco import CocoDataset
-from yolokit.heads.yolov1.codec import assign_cells
+from yolokit.heads.cells import first_in_cell
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
 
 
@@ -49,7 +49,7 @@ def grid_ceiling(dataset: CocoDataset, *, grid_size: int, image_hw: tuple[int, i
         boxes, _, crowd = dataset.truth(index)
         height, width = dataset.sizes_hw[index].tolist()
         placed = boxes_to_input(boxes[~crowd], fit_letterbox((height, width), image_hw))
-        cells = assign_cells(torch.from_numpy(placed), (grid_size, grid_size), stride_hw)
+        cells = first_in_cell(torch.from_numpy(placed), (grid_size, grid_size), stride_hw)
         owned = np.flatnonzero(~crowd)[cells.kept.numpy()]
         kept[dataset.box_offsets[index] + owned] = True
     return GridCeiling(grid_size=grid_size, kept=kept, truths=int((~dataset.crowd).sum()))

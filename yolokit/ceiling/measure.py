@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from yolokit.ceiling.head import CAUSES, HeadCeiling, yolo_ceiling, yolov1_ceiling
-from yolokit.config import Config, PredictConfig
+from yolokit.ceiling.head import CAUSES, HeadCeiling, head_ceiling
+from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
+from yolokit.heads.family import family_of
 from yolokit.inference.postprocess import select_detections
 from yolokit.ops.iou import iou
 from yolokit.ops.letterbox import fit_letterbox
+from yolokit.sections import PredictConfig
 from yolokit.types import DecodedBoxes, Detections, Letterbox
 
 LOSSES = (*CAUSES, "suppressed", "over_limit")
@@ -58,7 +60,8 @@ def measure_ceiling(
         truth: its annotation file, see ``load_truth``.
         config: ``model``, ``data.image_size`` and ``predict`` count.
     """
-    ceiling = _ceiling(dataset, config)
+    family = family_of(config.model.head)
+    ceiling = head_ceiling(dataset, family, image_hw=config.data.image_hw)
     classes = len(dataset.class_names)
     lost = {name: np.zeros(classes, dtype=np.int64) for name in ("suppressed", "over_limit")}
     rows = []
@@ -79,15 +82,8 @@ def measure_ceiling(
         boxes=_by_class(dataset, ~dataset.crowd),
         losses={**causes, **lost},
         narrow=_by_class(dataset, ceiling.narrow),
-        finest=config.finest_cell,
+        finest=family.finest_cell(config.data.image_hw),
     )
-
-
-def _ceiling(dataset: CocoDataset, config: Config) -> HeadCeiling:
-    model, image_hw = config.model, config.data.image_hw
-    if model.head == "yolov1":
-        return yolov1_ceiling(dataset, grid_size=model.grid_size, image_hw=image_hw)
-    return yolo_ceiling(dataset, strides=model.strides, bins=model.bins, image_hw=image_hw)
 
 
 def _said(

@@ -168,9 +168,10 @@ def stats(
     """
     from yolokit.cli.data_report import format_report, measure_splits
     from yolokit.files import write_text_atomically
+    from yolokit.heads.family import family_of
 
     run = _load_config(config)
-    if not grid_sizes and run.model.head == "yolov1":
+    if not grid_sizes and family_of(run.model.head).own_grid is not None:
         grid_sizes = (7, 14)
     report = measure_splits(
         data,

@@ -11,15 +11,16 @@ from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
 from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
+from yolokit.heads.family import family_of
 
 _MANY = 0.1  # share of narrow boxes that deserves a word
 _WORDS = {  # cause -> in the table, in a sentence
-    "contested": ("no free cell", "find no free cell that could say them"),
+    "contested": ("no free cell", "find no free cell that could predict them"),
     "out_of_reach": ("sides beyond reach", "have sides farther from a cell than its code reaches"),
     "off_centre": ("no cell's centre inside", "are too small to hold a cell's centre"),
     "vanished": ("no area in the input", "have no area left in the input"),
     "suppressed": (
-        "taken for doubles",
+        "suppressed as duplicates",
         "overlap another of their class by more than predict.iou_threshold",
     ),
     "over_limit": ("over max_detections", "are more than predict.max_detections allows"),
@@ -130,12 +131,9 @@ def _tried(report: Mapping[str, Any]) -> list[str]:
 
 
 def _title(config: Config) -> str:
-    model, (height, width) = config.model, config.data.image_hw
-    if model.head == "yolov1":
-        grids = f"{model.grid_size}x{model.grid_size} cells with one object each"
-    else:
-        grids = f"cells of {', '.join(map(str, model.strides))} px with one object each"
-    return f"{model.head} on {width}x{height} px, {grids}"
+    head, (height, width) = config.model.head, config.data.image_hw
+    grids = family_of(head).grids
+    return f"{head.type} on {width}x{height} px, {grids} with one object each"
 
 
 def _recommendation(now: ScoredCeiling, alternatives: Sequence[Alternative], split: str) -> str:

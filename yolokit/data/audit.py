@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from yolokit.config import SplitConfig
 from yolokit.data.check import check_images
 from yolokit.data.coco import DEFAULT_MAX_BAD_BOXES, CocoDataset
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 
 class Finding(NamedTuple):

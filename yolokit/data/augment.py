@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.config import AugmentConfig, settled
 from yolokit.data.mosaic import MIN_SIDE, keep_visible, mosaic
 from yolokit.data.prepare import PAD_GREY, prepare_sample
+from yolokit.sections import AugmentConfig, settled
 from yolokit.types import Sample
 
 _BLUR_KERNEL = (3, 5)  # pixels

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.config import SplitConfig
 from yolokit.data.coco_file import (
     BadBox,
     ClassTable,
@@ -31,6 +30,7 @@ from yolokit.data.coco_file import (
     some,
 )
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 DEFAULT_MAX_BAD_BOXES = 0.05  # fraction of a file's boxes
 _OF_BOXES = ("boxes", "labels", "crowd", "annotation_ids")  # the arrays with an entry a box

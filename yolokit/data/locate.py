@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from yolokit.config import SplitConfig
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 _SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 _BESIDE_IMAGES = "_annotations.coco.json"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.config import Config
+from yolokit.heads.family import family_of
 
 _WHOLE = 0.95  # of the pictures lose nothing
 _MULTIPLE = 32  # pixels: sides that the strides of every backbone divide
@@ -28,13 +29,13 @@ def fit_input(config: Config, sizes_hw: NDArray[np.int64]) -> Config:
     Returns:
         A config without ``data.rectangular: auto``.
     """
-    data = config.data
+    data, family = config.data, family_of(config.model.head)
     rectangular = data.rectangular
     if rectangular == "auto":
-        rectangular = config.train.recipe == "adaptive" and config.model.head == "yolo"
+        rectangular = config.train.recipe == "adaptive" and family.rectangular
     size = data.image_size
     if rectangular and isinstance(size, int) and len(sizes_hw):
-        height, width = _sides(size, sizes_hw, math.lcm(_MULTIPLE, *config.model.strides))
+        height, width = _sides(size, sizes_hw, math.lcm(_MULTIPLE, family.input_multiple))
         size = size if height == width else (height, width)
     data = data.model_copy(update={"rectangular": rectangular, "image_size": size})
     return config.model_copy(update={"data": data})

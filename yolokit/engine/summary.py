@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from yolokit.config import Config, settled
+from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.statistics import narrow_share
 from yolokit.engine.devices import Placement
+from yolokit.heads.family import family_of
+from yolokit.sections import settled
 
 _MANY = 0.3  # of the boxes
 
@@ -36,8 +38,8 @@ def summary(
         else f"{train.epochs} epochs"
     )
     lines = [
-        f"model   {model.head} on {model.backbone.name} (weights {model.backbone.weights}), "
-        f"{_grids(config)}, {width}x{height} px",
+        f"model   {model.head.type} on {model.backbone.name} (weights {model.backbone.weights}), "
+        f"{family_of(model.head).grids}, {width}x{height} px",
         f"train   {_describe(train_set)}",
         f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
         f"recipe  {length}, batch {train.batch_size}, lr {settled(train.lr):g}, seed {train.seed}, "
@@ -50,16 +52,9 @@ def summary(
     return "\n".join(lines)
 
 
-def _grids(config: Config) -> str:
-    model = config.model
-    if model.head == "yolov1":
-        return f"{model.grid_size}x{model.grid_size} grid"
-    return f"strides {', '.join(map(str, model.strides))}"
-
-
 def _size_note(config: Config, train_set: CocoDataset) -> str:
     """What to do where many objects are too small at this input size to be seen well."""
-    finest = config.finest_cell
+    finest = family_of(config.model.head).finest_cell(config.data.image_hw)
     share = narrow_share(train_set, config.data.image_hw, finest)
     if share < _MANY:
         return ""

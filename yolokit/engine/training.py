@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_only
 
-from yolokit.config import Config, settled
+from yolokit.config import Config
 from yolokit.config_file import dump_config
 from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
@@ -39,10 +39,11 @@ from yolokit.errors import DataError
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
-from yolokit.heads.losses import build_criterion
+from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import ModelCard, save_model
+from yolokit.sections import settled
 
 SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
@@ -154,7 +155,7 @@ def _module(config: Config, detector: Detector, progress: Progress) -> Detection
     train = config.train
     return DetectionModule(
         detector=detector,
-        criterion=build_criterion(config.model.head, config.loss),
+        criterion=family_of(config.model.head).criterion(),
         progress=progress,
         optimizer=train.optimizer,
         lr=settled(train.lr),

@@ -11,13 +11,13 @@ import lightning
 import torch.distributed as dist
 from lightning.pytorch.callbacks import WeightAveraging
 
-from yolokit.config import PredictConfig
 from yolokit.data.loading import DetectionDataset
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.schedule import Progress
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import Row, evaluate_detector
 from yolokit.models.detector import Detector
+from yolokit.sections import PredictConfig
 
 
 class Validation(lightning.Callback):

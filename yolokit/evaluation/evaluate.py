@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader
 
-from yolokit.config import PredictConfig, SplitConfig
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset, collate, spare_workers, worker_init
@@ -17,6 +16,7 @@ from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.inference.postprocess import select_detections
+from yolokit.sections import PredictConfig, SplitConfig
 from yolokit.types import Batch
 
 if TYPE_CHECKING:

@@ -1,68 +1,14 @@
-"""From a configuration to a detector. A new head is one builder here."""
+"""From a configuration to a detector."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import torch
-from torch import nn
 
 from yolokit.backbones.backbone import build_backbone, freeze_stages
 from yolokit.config import ModelConfig
-from yolokit.errors import ConfigError
+from yolokit.heads.family import family_of
 from yolokit.heads.layers import use_grouped_convolutions
-from yolokit.heads.yolo.head import YoloHead
-from yolokit.heads.yolo.neck import PanNeck
-from yolokit.heads.yolov1.head import YoloV1Head
-from yolokit.models.detector import Detector, Head
-from yolokit.types import LevelSpec
-
-HeadBuilder = Callable[
-    [ModelConfig, Sequence[LevelSpec], int, tuple[int, int]], tuple[nn.Module, Head]
-]
-
-
-def _yolov1(
-    config: ModelConfig, levels: Sequence[LevelSpec], num_classes: int, image_hw: tuple[int, int]
-) -> tuple[nn.Module, Head]:
-    head = YoloV1Head(
-        levels,
-        num_classes=num_classes,
-        grid_size=config.grid_size,
-        boxes_per_cell=config.boxes_per_cell,
-        channels=config.head_channels,
-        image_hw=image_hw,
-        fully_connected=config.head_variant == "fc",
-        dropout=config.head_dropout,
-    )
-    return nn.Identity(), head
-
-
-def _yolo(
-    config: ModelConfig, levels: Sequence[LevelSpec], num_classes: int, image_hw: tuple[int, int]
-) -> tuple[nn.Module, Head]:
-    try:
-        neck = PanNeck(
-            levels, strides=config.strides, width=config.width, separable=config.separable
-        )
-    except ValueError as error:
-        raise ConfigError(f"model.strides: {error}") from error
-    head = YoloHead(
-        neck.levels,
-        num_classes=num_classes,
-        bins=config.bins,
-        depth=config.tower_depth,
-        separable=config.separable,
-        image_hw=image_hw,
-        one_to_one=config.one_to_one,
-    )
-    return neck, head
-
-
-HEADS: dict[str, HeadBuilder] = {
-    "yolov1": _yolov1,
-    "yolo": _yolo,
-}  # each gives a neck and a head
+from yolokit.models.detector import Detector
 
 
 def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int, int]) -> Detector:
@@ -85,7 +31,8 @@ def build_detector(config: ModelConfig, *, num_classes: int, image_hw: tuple[int
     backbone = build_backbone(part.name, weights=part.weights, image_hw=image_hw)
     stages = "all" if part.trainable_stages == "auto" else part.trainable_stages
     freeze_stages(backbone, stages, part.freeze_batch_norm)
-    neck, head = HEADS[config.head](config, backbone.levels, num_classes, image_hw)
+    family = family_of(config.head)
+    neck, head = family.build(backbone.levels, num_classes=num_classes, image_hw=image_hw)
     detector = Detector(backbone=backbone, neck=neck, head=head)
     use_grouped_convolutions(detector)
     return detector.to(memory_format=torch.channels_last)

@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from yolokit.backbones.backbone import Backbone
+from yolokit.heads.family import Head
 from yolokit.types import DecodedBoxes, GridOutput
 
 _WHITE = 255.0
-
-
-class Head(Protocol):
-    """What a detector asks of its head (an ``nn.Module``)."""
-
-    def __call__(self, features: list[Tensor], image_hw: tuple[int, int]) -> list[GridOutput]: ...
-
-    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes: ...
 
 
 class Detector(nn.Module):

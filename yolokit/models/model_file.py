@@ -5,8 +5,9 @@ Reading it never runs code from it, and equal weights give equal bytes.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
@@ -14,11 +15,13 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from yolokit._version import __version__
-from yolokit.config import ModelConfig, PredictConfig
+from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.files import written_atomically
+from yolokit.heads.old_spellings import nest_head
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
+from yolokit.sections import PredictConfig
 
 _KEY = "yolokit"
 MODEL_NAME = "model.safetensors"
@@ -41,7 +44,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2  # 1 had a flat model section, see ``nest_head``
     yolokit_version: str = __version__
     model: ModelConfig
     predict: PredictConfig = PredictConfig()
@@ -114,7 +117,11 @@ def _read_card(text: str | None, path: Path) -> ModelCard:
             "go to model.backbone.weights"
         )
     try:
-        card = ModelCard.model_validate_json(text)
+        card = ModelCard.model_validate(_upgraded(json.loads(text)))
+    except json.JSONDecodeError as error:
+        raise WeightsError(
+            f"{path} has a damaged description ({error}). Copy or train it again"
+        ) from error
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise WeightsError(
@@ -127,6 +134,14 @@ def _read_card(text: str | None, path: Path) -> ModelCard:
             "ids. Save it again with one id per class"
         )
     return card
+
+
+def _upgraded(tree: Any) -> Any:
+    """A card as it is written today; what yolokit never wrote is left to the validation."""
+    if not (isinstance(tree, dict) and tree.get("format", 1) == 1):
+        return tree
+    model = tree.get("model")
+    return {**tree, "format": 2, "model": nest_head(model) if isinstance(model, dict) else model}
 
 
 def _build_blank(card: ModelCard) -> Detector:

@@ -14,25 +14,18 @@ import torch
 
 from yolokit._version import __version__
 from yolokit.ceiling.grid import grid_ceiling
-from yolokit.config import Config, SplitConfig, settled
+from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.engine.run_folder import RunFolder
 from yolokit.errors import DataError
+from yolokit.heads.family import family_of
 from yolokit.models.model_file import ModelCard
+from yolokit.sections import SplitConfig, settled
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "albumentations", "pycocotools", "numpy")
 _NAMED_BAD_BOXES = 10
 _DEFAULT_BATCH = 16  # of ``yolokit eval``
-# Which settings of ``model`` and of ``loss`` a head goes by.
-HEAD_SETTINGS = {
-    "yolov1": ("grid_size", "boxes_per_cell", "head_variant", "head_channels", "head_dropout"),
-    "yolo": ("strides", "width", "tower_depth", "separable", "bins", "one_to_one"),
-}
-LOSS_SETTINGS = {
-    "yolov1": ("coord", "noobj", "obj", "classes"),
-    "yolo": ("box", "score", "dfl", "assigner", "iou_aware", "candidates", "alpha", "beta"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +62,7 @@ class Run:
     @property
     def model_name(self) -> str:
         """Head and backbone."""
-        return f"{self.card.model.head} on {self.card.model.backbone.name}"
+        return f"{self.card.model.head.type} on {self.card.model.backbone.name}"
 
 
 def run_facts(run: Run) -> list[tuple[str, str]]:
@@ -83,9 +76,9 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
             f"{run.model_name} (weights {backbone.weights}), {run.parameters / 1e6:.3g} million "
             f"parameters, input {width}x{height} px",
         ),
-        ("head", _listed(run.card.model.model_dump(include=set(HEAD_SETTINGS[head])))),
+        ("head", _listed(head.model_dump(exclude={"type", "loss"}))),
         ("backbone", _listed(backbone.model_dump(exclude={"name", "weights"}))),
-        ("loss", _listed(run.config.loss.model_dump(include=set(LOSS_SETTINGS[head])))),
+        ("loss", _listed(head.loss.model_dump())),
         (
             "recipe",
             f"{train.optimizer}, learning rate {settled(train.lr):g}, batch {train.batch_size}"
@@ -98,8 +91,9 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         ("device", _device(run.device, run.world_size)),
         ("versions", _versions()),
     ]
-    if run.val_set is not None and head == "yolov1":
-        pairs.insert(2, ("grid", _grid(run, run.val_set)))
+    size = family_of(head).own_grid
+    if run.val_set is not None and size is not None:
+        pairs.insert(2, ("grid", _grid(run, run.val_set, size)))
     return pairs
 
 
@@ -164,8 +158,7 @@ def _data_folder(split: SplitConfig) -> Path | None:
         return None
 
 
-def _grid(run: Run, val_set: CocoDataset) -> str:
-    size = run.card.model.grid_size
+def _grid(run: Run, val_set: CocoDataset, size: int) -> str:
     ceiling = grid_ceiling(val_set, grid_size=size, image_hw=run.card.image_hw)
     held = int(ceiling.kept.sum())
     return (

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.config import SplitConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.drawing import draw_boxes
 from yolokit.errors import SourceError
+from yolokit.sections import SplitConfig
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.names import OutputNames

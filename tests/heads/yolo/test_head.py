@@ -3,18 +3,18 @@
 import pytest
 import torch
 
-from yolokit.config import BackboneConfig, ModelConfig
+from yolokit.config import ModelConfig
 from yolokit.errors import ConfigError
 from yolokit.heads.yolo.neck import PanNeck
 from yolokit.models.build import build_detector
+from yolokit.sections import BackboneConfig
 from yolokit.types import LevelSpec
 
 
 def config(**keys: object) -> ModelConfig:
     backbone = BackboneConfig(name="squeezenet1_1", weights="none")
-    return ModelConfig.model_validate(
-        {"head": "yolo", "backbone": backbone, "width": 16, "tower_depth": 1, **keys}
-    )
+    head = {"type": "yolo", "width": 16, "tower_depth": 1, **keys}
+    return ModelConfig.model_validate({"head": head, "backbone": backbone})
 
 
 @pytest.mark.parametrize("separable", [True, False])
@@ -54,7 +54,7 @@ def test_first_scores_are_the_prior_and_first_boxes_are_a_few_cells() -> None:
 
 @pytest.mark.parametrize("strides", [(1, 2), (64,), (8, 32), (16, 8)])
 def test_strides_that_cannot_be_made_are_refused(strides: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"model\.strides"):
+    with pytest.raises(ConfigError, match=r"model\.head\.strides"):
         build_detector(config(strides=strides), num_classes=1, image_hw=(128, 128))
 
 

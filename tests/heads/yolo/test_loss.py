@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from yolokit.heads.yolo.codec import cells_of, decode_yolo, encode_distances
+from yolokit.heads.yolo.config import YoloLossConfig
 from yolokit.heads.yolo.loss import YoloLoss, distribution_focal_loss
 from yolokit.types import GridOutput, Truth
 
@@ -14,7 +15,7 @@ BINS = 8
 
 
 def loss() -> YoloLoss:
-    return YoloLoss(box=7.5, classes=0.5, dfl=1.5, candidates=10, alpha=0.5, beta=6.0)
+    return YoloLoss(YoloLossConfig())
 
 
 def levels(batch: int = 2, classes: int = 3) -> list[GridOutput]:
@@ -86,7 +87,7 @@ def test_right_boxes_with_their_iou_as_score_cost_next_to_nothing() -> None:
     good = loss()([*built], [truth(wanted.tolist(), [1])])
     bad = loss()(outputs, [truth(wanted.tolist(), [1])])
     assert good["box"].item() < 1e-3
-    assert good["class"].item() < bad["class"].item()
+    assert good["classes"].item() < bad["classes"].item()
     assert good["dfl"].item() < bad["dfl"].item()
 
 
@@ -107,7 +108,7 @@ def test_pictures_without_boxes_only_push_scores_down() -> None:
     nothing = truth([], [])
     terms = loss()(outputs, [nothing, nothing])
     assert terms["box"].item() == terms["dfl"].item() == 0.0
-    terms["class"].backward()
+    terms["classes"].backward()
     assert outputs[0].classes.grad is not None
     assert (outputs[0].classes.grad > 0).all()
 
@@ -123,21 +124,13 @@ def test_blind_to_the_overlap_every_positive_weighs_alike() -> None:
     outputs = [
         GridOutput(torch.zeros(1, 8, 8, 3), None, torch.zeros(1, 8, 8, 1, 4 * BINS), (8.0, 8.0))
     ]
-    criterion = YoloLoss(
-        box=1.0,
-        classes=1.0,
-        dfl=1.0,
-        candidates=10,
-        alpha=0.5,
-        beta=6.0,
-        assigner="centre",
-        iou_aware=False,
-    )
+    config = YoloLossConfig(box=1.0, classes=1.0, dfl=1.0, assigner="centre", iou_aware=False)
+    criterion = YoloLoss(config)
     terms = criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])
-    assert terms["class"].item() == pytest.approx(math.log(2) * 64 * 3 / 9, rel=1e-5)
+    assert terms["classes"].item() == pytest.approx(math.log(2) * 64 * 3 / 9, rel=1e-5)
     assert terms["dfl"].item() == pytest.approx(math.log(BINS), rel=1e-5)
     outputs[0].classes.requires_grad_()
-    criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])["class"].backward()
+    criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])["classes"].backward()
     assert outputs[0].classes.grad is not None
     # Sigmoid less what is wanted, over nine: up for the label of the positives, down elsewhere.
     assert outputs[0].classes.grad[0, 3, 3].tolist() == pytest.approx([0.5 / 9, -0.5 / 9, 0.5 / 9])
@@ -150,10 +143,15 @@ def test_a_one_to_one_branch_gives_each_truth_one_cell() -> None:
     truths = [truth([[5.0, 5, 40, 30], [42, 40, 60, 62]], [0, 2])]
     criterion = loss()
     both = criterion([*outputs, *once], truths)
-    assert list(both) == ["box", "class", "dfl", "box_once", "class_once", "dfl_once"]
+    assert list(both) == [
+        "box",
+        "classes",
+        "dfl",
+        *(f"{name}_one_to_one" for name in ("box", "classes", "dfl")),
+    ]
     alone = criterion(outputs, truths)
     assert all(both[name].item() == alone[name].item() for name in alone)
-    both["box_once"].backward()
+    both["box_one_to_one"].backward()
     pulled = 0
     for output in once:
         assert output.box_codes.grad is not None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from yolokit.heads.yolov1.codec import assign_cells
+from yolokit.heads.yolov1.config import YoloV1LossConfig
 from yolokit.heads.yolov1.loss import YoloV1Loss
 from yolokit.ops.boxes import cxcywh_to_xyxy
 from yolokit.types import GridOutput, Truth
@@ -19,7 +20,7 @@ CASES = ("s3_b3_c4", "s4_b2_c3_empty", "s5_b2_c1_crowded", "s7_b2_c20")
 
 
 def paper_loss() -> YoloV1Loss:
-    return YoloV1Loss(coord=5.0, noobj=0.5, obj=1.0, classes=1.0)
+    return YoloV1Loss(YoloV1LossConfig())
 
 
 def truth_from_shares(shares: list[list[float]], labels: list[int], grid: int) -> Truth:
@@ -119,7 +120,7 @@ def test_one_cell_by_hand() -> None:
     assert terms["box"].item() == pytest.approx(5 * 0.125**2)
     assert terms["object"].item() == pytest.approx((0.25 - 1 / 3) ** 2)
     assert terms["no_object"].item() == pytest.approx(0.5 * 0.5**2)
-    assert terms["class"].item() == pytest.approx(0.25**2 + 0.5**2)
+    assert terms["classes"].item() == pytest.approx(0.25**2 + 0.5**2)
 
 
 def test_without_overlap_the_nearest_box_answers() -> None:

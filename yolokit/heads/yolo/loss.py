@@ -19,6 +19,7 @@ from yolokit.heads.yolo.codec import (
     expected_distances,
     flatten_levels,
 )
+from yolokit.heads.yolo.config import YoloLossConfig
 from yolokit.heads.yolo.task_aligned import (
     Assignment,
     PaddedTruths,
@@ -39,38 +40,20 @@ class YoloLoss(nn.Module):
     divided by its sum over the batch.
 
     Args:
-        box: weight of the CIoU term.
-        classes: weight of the class term.
-        dfl: weight of the distribution term.
-        candidates: cells asked per truth.
-        alpha: exponent of the score in the alignment.
-        beta: exponent of the IoU in the alignment.
-        assigner: "task_aligned", or "centre" for the fixed rule, which has no use for
-            ``candidates``, ``alpha`` and ``beta``.
-        iou_aware: False wants a score of 1 from every positive cell and weighs them alike.
+        config: weights of the terms, and how cells are assigned: ``candidates`` cells a truth by
+            score^``alpha`` · IoU^``beta``, or by the fixed rule ``centre``, which has no use for
+            those three. Not ``iou_aware``, it wants a score of 1 from every positive cell and
+            weighs them alike.
     """
 
-    def __init__(
-        self,
-        *,
-        box: float,
-        classes: float,
-        dfl: float,
-        candidates: int,
-        alpha: float,
-        beta: float,
-        assigner: str = "task_aligned",
-        iou_aware: bool = True,
-    ) -> None:
+    def __init__(self, config: YoloLossConfig) -> None:
         super().__init__()
-        self.box, self.classes, self.dfl = box, classes, dfl
-        self.candidates, self.alpha, self.beta = candidates, alpha, beta
-        self.assigner, self.iou_aware = assigner, iou_aware
+        self.config = config
 
     def forward(self, outputs: list[GridOutput], truths: list[Truth]) -> dict[str, Tensor]:
         """Named loss terms, scalars, already weighted; their sum is the loss.
 
-        A one-to-one branch has terms of its own (``box_once``, …), with one cell per truth.
+        A one-to-one branch has terms of its own (``box_one_to_one``, …), with one cell per truth.
 
         Args:
             outputs: the levels of a batch.
@@ -87,8 +70,10 @@ class YoloLoss(nn.Module):
         for once in (False, True):
             branch = [output for output in outputs if output.one_to_one == once]
             if branch:
-                found = self._terms(branch, padded, candidates=1 if once else self.candidates)
-                terms |= {f"{name}_once" if once else name: term for name, term in found.items()}
+                candidates = 1 if once else self.config.candidates
+                found = self._terms(branch, padded, candidates=candidates)
+                suffix = "_one_to_one" if once else ""
+                terms |= {f"{name}{suffix}": term for name, term in found.items()}
         return terms
 
     def _terms(
@@ -104,9 +89,9 @@ class YoloLoss(nn.Module):
         class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
         box_term, side_term = _box_terms(boxes, side_logits, cells, assigned, padded)
         return {
-            "box": self.box * box_term / total,
-            "class": self.classes * class_term / total,
-            "dfl": self.dfl * side_term / total,
+            "box": self.config.box * box_term / total,
+            "classes": self.config.classes * class_term / total,
+            "dfl": self.config.dfl * side_term / total,
         }
 
     def _assign(
@@ -117,7 +102,7 @@ class YoloLoss(nn.Module):
         truths: PaddedTruths,
         candidates: int,
     ) -> Assignment:
-        if self.assigner == "centre" and candidates > 1:
+        if self.config.assigner == "centre" and candidates > 1:
             assigned = assign_centre(boxes, cells, truths)
         else:
             assigned = assign_task_aligned(
@@ -126,10 +111,10 @@ class YoloLoss(nn.Module):
                 cells,
                 truths,
                 candidates=candidates,
-                alpha=self.alpha,
-                beta=self.beta,
+                alpha=self.config.alpha,
+                beta=self.config.beta,
             )
-        if self.iou_aware:
+        if self.config.iou_aware:
             return assigned
         return assigned._replace(quality=assigned.positive.float())
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from yolokit.heads.cells import first_in_cell
 from yolokit.ops.boxes import cxcywh_to_xyxy, xyxy_to_cxcywh
 from yolokit.types import DecodedBoxes, GridOutput
 
@@ -38,24 +39,17 @@ class CellTargets(NamedTuple):
 def assign_cells(
     boxes: Tensor, grid_hw: tuple[int, int], stride_hw: tuple[float, float]
 ) -> CellTargets:
-    """Give each truth the cell its centre falls in; the first in order owns a contested cell.
+    """Give each truth its cell, see ``first_in_cell``, and its code there.
 
     Args:
-        boxes: [N, 4] float32 xyxy input pixels, positive sizes, centres inside the input (a
-            centre exactly on the right or bottom edge belongs to the last cell).
+        boxes: [N, 4] float32 xyxy input pixels, positive sizes, centres inside the input.
         grid_hw: (S_h, S_w).
         stride_hw: input pixels per cell, (vertical, horizontal).
 
     Returns:
         The kept truths; all fields empty when N is 0.
     """
-    rows, cols = _cells(boxes, grid_hw, stride_hw)
-    cell = rows * grid_hw[1] + cols
-    order = torch.arange(len(boxes), device=boxes.device)
-    first = torch.full((grid_hw[0] * grid_hw[1],), len(boxes), device=boxes.device)
-    first = first.scatter_reduce(0, cell, order, reduce="amin")
-    kept = order[first[cell] == order]
-    rows, cols = rows[kept], cols[kept]
+    kept, rows, cols = first_in_cell(boxes, grid_hw, stride_hw)
     return CellTargets(kept, rows, cols, encode_boxes(boxes[kept], rows, cols, grid_hw, stride_hw))
 
 
@@ -128,12 +122,3 @@ def decode_yolov1(output: GridOutput) -> DecodedBoxes:
     scores = classes * confidences  # [B, S_h, S_w, A, C]
     count = grid_h * grid_w * per_cell
     return DecodedBoxes(boxes.reshape(batch, count, 4), scores.reshape(batch, count, -1))
-
-
-def _cells(
-    boxes: Tensor, grid_hw: tuple[int, int], stride_hw: tuple[float, float]
-) -> tuple[Tensor, Tensor]:
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    cols = (centres[:, 0] / stride_hw[1]).floor().long().clamp(0, grid_hw[1] - 1)
-    rows = (centres[:, 1] / stride_hw[0]).floor().long().clamp(0, grid_hw[0] - 1)
-    return rows, cols

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from yolokit.heads.yolov1.codec import assign_cells, decode_boxes
+from yolokit.heads.yolov1.config import YoloV1LossConfig
 from yolokit.ops.iou import iou
 from yolokit.types import GridOutput, Truth
 
@@ -32,21 +33,19 @@ class YoloV1Loss(nn.Module):
     One truth per cell: the first in file order. The responsible box of a cell is the one that
     overlaps the truth most (nearest by RMSE of its image-relative centre and size where all
     IoUs are 0); its confidence target is that IoU, through which no gradient flows. Every other
-    box of every cell is pushed to confidence 0 with weight ``noobj``.
+    box of every cell is pushed to confidence 0 with weight ``no_object``.
 
     The C code's ``delta`` is minus half this loss's gradient times the batch: it writes the
     derivative of ½·error², the loss here is error² as in the paper.
 
     Args:
-        coord: λ of the box terms.
-        noobj: λ of the confidence of boxes without an object.
-        obj: λ of the confidence of responsible boxes.
-        classes: λ of the class terms, paid once per cell with an object.
+        weights: of the terms: ``box``; ``object``, the confidence of responsible boxes;
+            ``no_object``, that of all others; ``classes``, paid once per cell with an object.
     """
 
-    def __init__(self, *, coord: float, noobj: float, obj: float, classes: float) -> None:
+    def __init__(self, weights: YoloV1LossConfig) -> None:
         super().__init__()
-        self.coord, self.noobj, self.obj, self.classes = coord, noobj, obj, classes
+        self.weights = weights
 
     def forward(self, outputs: list[GridOutput], truths: list[Truth]) -> dict[str, Tensor]:
         """Named loss terms, scalars, already weighted; their sum is the loss.
@@ -73,13 +72,16 @@ class YoloV1Loss(nn.Module):
         is_responsible = torch.zeros_like(confidence, dtype=torch.bool)
         is_responsible[answer] = True
         wanted_classes = F.one_hot(targets.labels, output.classes.shape[-1]).float()
-        squared = {
-            "box": self.coord * (codes[member, responsible] - targets.box_codes).square().sum(),
-            "object": self.obj * (confidence[answer] - overlap).square().sum(),
-            "no_object": self.noobj * confidence.masked_fill(is_responsible, 0).square().sum(),
-            "class": self.classes * (output.classes.float()[cell] - wanted_classes).square().sum(),
+        errors = {
+            "box": codes[member, responsible] - targets.box_codes,
+            "object": confidence[answer] - overlap,
+            "no_object": confidence.masked_fill(is_responsible, 0),
+            "classes": output.classes.float()[cell] - wanted_classes,
         }
-        return {name: term / batch for name, term in squared.items()}
+        return {
+            name: getattr(self.weights, name) * error.square().sum() / batch
+            for name, error in errors.items()
+        }
 
 
 def _single_level(outputs: list[GridOutput]) -> tuple[GridOutput, Tensor]:

@@ -1,0 +1,178 @@
+"""The sections of a configuration that know no head; ``config`` puts them together."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_T = TypeVar("_T")
+Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
+_Rate: TypeAlias = Annotated[float, Field(ge=0)]
+_Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+_ShareBelow1: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+_ShareAbove0: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+
+
+def settled(value: _T | Auto) -> _T:
+    """What an ``auto`` has become.
+
+    Raises:
+        ValueError: it is still ``auto``; resolve the config first.
+    """
+    if value == "auto":
+        raise ValueError("this config still says auto; resolve it first")
+    return value
+
+
+class Section(BaseModel):
+    """What every section is: its keys are all there are, and its values stay."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BackboneConfig(Section):
+    """The feature extractor: which classifier, whose weights, how much of it is trained."""
+
+    name: str = "mobilenet_v2"
+    weights: str = "imagenet"
+    trainable_stages: int | Literal["all", "auto"] = "auto"
+    freeze_batch_norm: bool = False
+    unfreeze_epoch: int | None = Field(default=None, ge=1)
+    lr_factor: _Rate | Auto = "auto"
+
+    @field_validator("trainable_stages")
+    @classmethod
+    def _non_negative(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("must be 0 (frozen), a number of top stages, 'all' or 'auto'")
+        return value
+
+
+class SplitConfig(Section):
+    """One split: the folder its pictures lie in and its COCO annotation file."""
+
+    images: Path
+    annotations: Path
+
+
+class DataConfig(Section):
+    """The data: up to three splits, the input size and how pictures are kept."""
+
+    train: SplitConfig | None = None
+    val: SplitConfig | None = None
+    test: SplitConfig | None = None
+    image_size: int | tuple[int, int] = 448
+    rectangular: bool | Auto = "auto"
+    cache: Literal["none", "ram", "disk", "auto"] = "auto"
+    max_bad_boxes: float = Field(default=0.05, ge=0, le=1)
+
+    @property
+    def image_hw(self) -> tuple[int, int]:
+        """The network input's (height, width) in pixels."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    @field_validator("image_size")
+    @classmethod
+    def _at_least_32(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
+        if min(value if isinstance(value, tuple) else (value,)) < 32:
+            raise ValueError("must be at least 32 px")
+        return value
+
+
+class AugmentConfig(Section):
+    """Train-time changes of a picture and its boxes; probabilities are 0..1, 0 turns one off."""
+
+    mosaic: _Share | Auto = "auto"
+    close_mosaic: _Share | Auto = "auto"
+    hflip: float = Field(default=0.5, ge=0, le=1)
+    vflip: float = Field(default=0.0, ge=0, le=1)
+    scale: float = Field(default=0.3, ge=0, lt=1)
+    translate: float = Field(default=0.1, ge=0, lt=1)
+    rotate: float = Field(default=0.0, ge=0, le=180)
+    crop: float = Field(default=0.0, ge=0, le=1)
+    multi_scale: _ShareBelow1 | Auto = "auto"
+    hue: float = Field(default=0.015, ge=0, le=0.5)
+    saturation: float = Field(default=0.5, ge=0, le=1)
+    value: float = Field(default=0.4, ge=0, le=1)
+    blur: float = Field(default=0.02, ge=0, le=1)
+    noise: float = Field(default=0.02, ge=0, le=1)
+    min_visibility: float = Field(default=0.2, ge=0, le=1)
+
+
+class TrainConfig(Section):
+    """How long and how the detector is trained."""
+
+    epochs: int = Field(default=100, ge=1)
+    time_budget: float | None = Field(default=None, description="seconds; '15m' and '2h' too")
+    recipe: Literal["adaptive", "fixed"] = "adaptive"
+    batch_size: int | Auto = "auto"
+    eval_batch_size: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float | Auto = "auto"
+    weight_decay: _Rate | Auto = "auto"
+    start_size: _ShareAbove0 | Auto = "auto"
+    warmup: _ShareBelow1 | Auto = "auto"
+    final_lr_factor: float = Field(default=0.01, ge=0, le=1)
+    gradient_clip: float | None = Field(default=10.0, gt=0)
+    precision: Literal["auto", "32", "16", "bf16"] = "auto"
+    ema: bool = True
+    ema_decay: _Share = 1.0
+    early_stopping: int | None = Field(default=None, ge=1)
+    validate_every: int | Auto = "auto"
+    checkpoint_seconds: float = Field(default=60.0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    workers: int | Auto = "auto"
+    tensorboard: bool = False
+
+    @field_validator("time_budget", mode="before")
+    @classmethod
+    def _duration(cls, value: Any) -> float | None:
+        return None if value is None else parse_duration(value)
+
+    @field_validator("workers")
+    @classmethod
+    def _workers(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 0:
+            raise ValueError("must be 0 (load in the training process), a number, or auto")
+        return value
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _precision_name(cls, value: Any) -> Any:
+        return str(value)  # YAML reads a bare 32 as a number
+
+
+class PredictConfig(Section):
+    """How grid outputs become detections."""
+
+    iou_threshold: float = Field(default=0.65, ge=0, le=1)
+    eval_score_threshold: float = Field(default=0.001, ge=0, le=1)
+    max_detections: int = Field(default=100, ge=1)
+
+
+def parse_duration(value: str | int | float) -> float:
+    """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``.
+
+    Raises:
+        ValueError: not a duration, or not above zero.
+    """
+    if isinstance(value, bool):
+        raise ValueError("expected a duration such as 90s, 15m or 2h, got a truth value")
+    if isinstance(value, int | float):
+        seconds = float(value)
+    else:
+        number = r"(\d+(?:\.\d+)?)"
+        match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", value.strip())
+        if not match or not value.strip():
+            raise ValueError(f"expected a duration such as 90s, 15m or 2h, got {value!r}")
+        hours, minutes, rest = (float(part or 0) for part in match.groups())
+        seconds = 3600 * hours + 60 * minutes + rest
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"a duration must be above zero, got {value!r}")
+    return seconds
