@@ -21,6 +21,7 @@ FLOORS = {
     "sections": 0,
     "files": 0,
     "machine": 0,
+    "signals": 0,
     "drawing": 0,
     "_version": 0,
     "ops": 0,
@@ -262,7 +263,7 @@ def test_command_files_load_our_rooms_only_when_they_run(name: str) -> None:
     body = ast.parse((PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")).body
     modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module.startswith("yolokit")}
-    assert ours <= {"yolokit._version", "yolokit.errors"}
+    assert ours <= {"yolokit._version", "yolokit.errors", "yolokit.signals"}
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +10,6 @@ from yolokit._version import __version__
 if TYPE_CHECKING:
     from yolokit.api import evaluate, train
     from yolokit.inference.predictor import Predictor, load
-
-# Has PyTorch ask Linux for huge pages: large maps are then made in a fifth less time. PyTorch reads
-# it at its first large tensor; whoever sets it decides.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 __all__ = ["Predictor", "__version__", "evaluate", "load", "train"]
 

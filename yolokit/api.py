@@ -8,6 +8,7 @@ from pathlib import Path
 from yolokit.config import Config
 from yolokit.config_file import find_config, load_config
 from yolokit.data.locate import choose_split, locate_splits
+from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.training import fit
 from yolokit.errors import ConfigError
@@ -16,6 +17,7 @@ from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.predictor import Predictor
 from yolokit.report.write import leave_report
 from yolokit.sections import DataConfig, SplitConfig
+from yolokit.signals import SignalWatch
 
 
 def train(
@@ -40,6 +42,8 @@ def train(
 
     Raises:
         YolokitError: anything a user can put right, in one line.
+        StoppedBySignal: on Ctrl-C or SIGTERM, after saving; where Python lets ``train`` listen to
+            signals, which is in a program's main thread.
     """
     if isinstance(config, Config):
         name, settings = "run", config
@@ -70,9 +74,13 @@ def resume_training(run: str | Path, *, device: str = "auto") -> Path:
 
 
 def _fit_and_report(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None:
-    finished = fit(config, folder, device=device, resume=resume)
-    if finished is not None:
-        leave_report(folder, finished)
+    message = "stopped before the first batch; nothing was trained"
+    if resume:
+        message = f"stopped. Continue with --resume {folder.path}"
+    with isolated(), SignalWatch(message) as signals:
+        finished = fit(config, folder, device=device, resume=resume, signals=signals)
+        if finished is not None:
+            leave_report(folder, finished, signals)
 
 
 def _with_data(config: Config, data: str | Path | None) -> Config:
@@ -117,10 +125,11 @@ def evaluate(
         YolokitError: no such model, data or split.
     """
     predictor = model if isinstance(model, Predictor) else Predictor.load(model, device=device)
-    metrics, _ = evaluate_split(
-        predictor,
-        choose_split(data, split),
-        batch_size=batch_size,
-        workers=workers,
-    )
+    with isolated():
+        metrics, _ = evaluate_split(
+            predictor,
+            choose_split(data, split),
+            batch_size=batch_size,
+            workers=workers,
+        )
     return metrics

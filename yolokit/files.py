@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,14 +21,10 @@ def written_atomically(path: Path) -> Iterator[Path]:
         path: the final name; its folder is created when missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    prefix, suffix = _temporary_name(path)
-    handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _new_file_beside(path)
     try:
         yield temporary
         _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files for the owner's eyes only
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -61,7 +57,12 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_file_beside(path: Path) -> Path:
+    prefix, suffix = _temporary_name(path)
+    while True:
+        temporary = path.with_name(f"{prefix}{secrets.token_hex(4)}{suffix}")
+        try:  # not tempfile's: that makes files for the owner's eyes only
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        return temporary

@@ -51,7 +51,7 @@ def command(
     device: str,
     workers: int | None,
     seed: int | None,
-) -> int:
+) -> None:
     """Train the detector that CONFIG describes (a YAML file, or the name of a shipped one).
 
     \b
@@ -78,15 +78,9 @@ def command(
         raise click.UsageError("--resume continues a run as it was: give only --device beside it")
 
     from yolokit.api import resume_training, train
-    from yolokit.engine.checkpoints import StoppedBySignal
 
-    try:
-        if resume is not None:
-            resume_training(resume, device=device)
-        else:
-            assert config is not None
-            train(config, data=data, overrides=settings, run=run, device=device)
-    except StoppedBySignal as stop:
-        click.echo(str(stop), err=True)
-        return 128 + stop.signal_number
-    return 0
+    if resume is not None:
+        resume_training(resume, device=device)
+    else:
+        assert config is not None
+        train(config, data=data, overrides=settings, run=run, device=device)

@@ -25,6 +25,7 @@ from yolokit.data.prepare import pad_image
 from yolokit.errors import DataError, YolokitError
 from yolokit.machine import usable_cpus
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
+from yolokit.signals import outlive_group_signals
 from yolokit.types import Batch, Letterbox, Sample, Truth
 
 _MOST_WORKERS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
@@ -178,8 +179,12 @@ def spare_workers(device_type: str, processes: int = 1) -> int:
 
 
 def worker_init(worker_id: int) -> None:
-    """For ``DataLoader(worker_init_fn=...)``: one thread a worker, the workers are the threads."""
+    """For ``DataLoader(worker_init_fn=...)``: one thread a worker, the workers are the threads.
+
+    A signal to the whole group is the first process's to answer: it needs the batch under way.
+    """
     del worker_id
+    outlive_group_signals()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

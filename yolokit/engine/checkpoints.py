@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import signal
 import time
-from types import FrameType
 from typing import Any
 
 import lightning
 
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Progress
-from yolokit.errors import YolokitError
 from yolokit.files import written_atomically
-
-
-class StoppedBySignal(YolokitError):  # noqa: N818 - an event, not a fault
-    """The run was stopped from outside after saving; ``signal_number`` says by what."""
-
-    def __init__(self, signal_number: int, message: str) -> None:
-        super().__init__(message)
-        self.signal_number = signal_number
+from yolokit.signals import SignalWatch
 
 
 class Checkpoints(lightning.Callback):
@@ -32,23 +23,20 @@ class Checkpoints(lightning.Callback):
         folder: of the run.
         seconds: between two checkpoints; 0 for one after every batch.
         progress: of the run.
+        signals: of this process; in force until the training ends.
     """
 
-    def __init__(self, *, folder: RunFolder, seconds: float, progress: Progress) -> None:
+    def __init__(
+        self, *, folder: RunFolder, seconds: float, progress: Progress, signals: SignalWatch
+    ) -> None:
         self.folder, self.seconds, self.progress = folder, seconds, progress
+        self.signals = signals
         self._saved_at = time.monotonic()
-        self._signal: int | None = None
-        self._previous: dict[int, Any] = {}
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """From here on a signal is answered after the batch under way, not at once."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._remember)
-
-    def teardown(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
-        """Give the signals back."""
-        while self._previous:
-            signal.signal(*self._previous.popitem())
+        self.signals.wait()
+        self.signals.install()  # Lightning has put its own in their place
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -76,11 +64,6 @@ class Checkpoints(lightning.Callback):
         if stopped and not last:
             self._stop()
 
-    def _remember(self, number: int, _frame: FrameType | None) -> None:
-        if self._signal is not None:  # asked twice: at once; last.ckpt is whole all the same
-            raise StoppedBySignal(number, f"stopped; resume with --resume {self.folder.path}")
-        self._signal = number
-
     def _agreed(self, trainer: lightning.Trainer, flag: bool) -> bool:
         """True on every rank when it is on any: saving is done together."""
         if trainer.world_size == 1:
@@ -91,7 +74,7 @@ class Checkpoints(lightning.Callback):
         return self._agreed(trainer, self.progress.share(step) >= 1.0)
 
     def _signalled(self, trainer: lightning.Trainer) -> bool:
-        return self._agreed(trainer, self._signal is not None)
+        return self._agreed(trainer, self.signals.pending is not None)
 
     def _due(self, trainer: lightning.Trainer) -> bool:
         return self._agreed(trainer, time.monotonic() - self._saved_at >= self.seconds)
@@ -104,9 +87,8 @@ class Checkpoints(lightning.Callback):
         else:
             trainer.save_checkpoint(path)  # takes part in the collective; rank 0 alone writes
         self._saved_at = time.monotonic()
+        self.signals.message = f"stopped after saving. Continue with --resume {self.folder.path}"
 
     def _stop(self) -> None:
-        raise StoppedBySignal(
-            self._signal or signal.SIGINT,
-            f"stopped after saving. Continue with --resume {self.folder.path}",
-        )
+        # A rank that got no signal itself ends with the others.
+        self.signals.stop(self.signals.pending or signal.SIGTERM)

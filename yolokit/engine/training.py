@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +42,7 @@ from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import ModelCard, save_model
 from yolokit.sections import settled
+from yolokit.signals import SignalWatch
 
 SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
@@ -67,7 +66,9 @@ class Finished:
     world_size: int
 
 
-def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Finished | None:
+def fit(
+    config: Config, folder: RunFolder, *, device: str, resume: bool, signals: SignalWatch
+) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
     Args:
@@ -75,12 +76,15 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Fini
         folder: of the run; new, or the one to resume.
         device: as on the command line.
         resume: continue from the last checkpoint, where there is one.
+        signals: of this process; while batches are trained they are answered after the one under
+            way.
 
     Returns:
         What the run was, in its first process; None in the others.
 
     Raises:
-        YolokitError: anything a user can put right; StoppedBySignal after saving.
+        YolokitError: anything a user can put right.
+        StoppedBySignal: after saving.
     """
     clock = Clock()
     if not resume and _is_first():
@@ -94,7 +98,6 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Fini
         accelerator=placement.accelerator,
         world_size=placement.world_size,
     )
-    _hush()
     torch.manual_seed(config.train.seed)
     detector = build_detector(
         config.model, num_classes=len(train_set.class_names), image_hw=config.data.image_hw
@@ -104,7 +107,15 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Fini
     data = _training_data(config, train_set, progress)
     save = _saver(config, folder, train_set)
     validator = _validator(config, val_set)
+    checkpoints = Checkpoints(
+        folder=folder,
+        seconds=config.train.checkpoint_seconds,
+        progress=progress,
+        signals=signals,
+    )
     callbacks = _callbacks(config, folder, progress, validator, save)
+    # Last: a checkpoint is written after all else that a step or epoch changes.
+    callbacks += [checkpoints, *progress_bar()]
     trainer = _trainer(config, folder, placement, callbacks)
     checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
     if trainer.is_global_zero:
@@ -115,6 +126,8 @@ def fit(config: Config, folder: RunFolder, *, device: str, resume: bool) -> Fini
         if checkpoint:
             folder.rewind_metrics(_finished_epochs(checkpoint))
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    signals.message = f"stopped; the training is done and only the report is missing: {folder.path}"
+    signals.raise_at_once()
     if not trainer.is_global_zero:
         return None
     print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
@@ -254,10 +267,8 @@ def _callbacks(
         freeze_batch_norm=backbone.freeze_batch_norm,
         unfreeze_epoch=backbone.unfreeze_epoch,
     )
-    # The order matters: a checkpoint is written after all else that a step or epoch changes.
-    checkpoints = Checkpoints(folder=folder, seconds=train.checkpoint_seconds, progress=progress)
     averaging = [ema] if ema else []
-    return [thaw, report, *averaging, validation, checkpoints, *progress_bar()]
+    return [thaw, report, *averaging, validation]
 
 
 def _trainer(
@@ -300,9 +311,3 @@ def _finished_epochs(checkpoint: Path) -> int:
 
 def _is_first() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
-
-
-def _hush() -> None:
-    """Keep Lightning's advice for developers away from users; its errors still come through."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="lightning.pytorch")

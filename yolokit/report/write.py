@@ -27,16 +27,24 @@ from yolokit.report.page import (
     text,
 )
 from yolokit.report.pictures import SCORE_SHOWN, pictures_section
+from yolokit.signals import SignalWatch
 
 _TABLE_ROWS = 28  # classes in a table before the next one starts beside it
 _NOT_A_LOSS = {"epoch", "step", "seconds", "lr", "data_wait", "loss", "AP", "AP50", "AP75"}
 
 
-def leave_report(folder: RunFolder, finished: Finished) -> None:
-    """Write the report; where that fails, say so and go on: the training itself is done."""
+def leave_report(folder: RunFolder, finished: Finished, signals: SignalWatch) -> None:
+    """Write the report; where that fails, say so and go on: the training itself is done.
+
+    Args:
+        folder: of the run.
+        finished: what the run was.
+        signals: of this process; a signal ends it here too.
+    """
     try:
         write_report(folder, finished)
     except Exception as error:  # whatever it is, the trained model is safe and must count
+        signals.raise_swallowed()
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"note: {folder.report} could not be written: {reason}", file=sys.stderr)
     else:
