@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
 
 from yolokit.config import ModelConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
+from yolokit.data.pictures import PreparedPictures
 from yolokit.evaluation.coco_io import load_truth
-from yolokit.evaluation.evaluate import evaluate_detector, evaluate_split
+from yolokit.evaluation.evaluate import evaluate_backend, evaluate_split
 from yolokit.heads.yolov1.codec import assign_cells, decode_yolov1
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
-from yolokit.models.model_file import ModelCard
+from yolokit.models.card import ModelCard
 from yolokit.sections import BackboneConfig, PredictConfig, SplitConfig
 from yolokit.synthesis.dataset import visible_box
 from yolokit.synthesis.scenes import make_scene
-from yolokit.types import DecodedBoxes, GridOutput
+from yolokit.types import DecodedArrays, DecodedBoxes, GridOutput
 
 ODD_SIZES = [(333, 217), (50, 800), (801, 64), (97, 131), (480, 640)]  # (height, width)
 CATEGORY_IDS = [40, 0, 17]  # sparse, from 0, unordered
@@ -62,25 +63,29 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> SplitConfig:
     return SplitConfig(images=folder, annotations=folder / "truth.json")
 
 
-class _Clairvoyant(nn.Module):
-    """Answers with the truth of a data set's next pictures, in YOLOv1's grid code.
+class _Clairvoyant:
+    """A backend that answers with the truth of a data set's next pictures, in YOLOv1's grid code.
 
     ``shift`` moves every answer right by a share of the input's width.
     """
 
+    device = description = "clairvoyance"
+
     def __init__(self, dataset: DetectionDataset, shift: float = 0.0) -> None:
-        super().__init__()
         self.dataset, self.shift, self.next = dataset, shift, 0
 
-    def forward(self, images: Tensor) -> list[GridOutput]:
+    def to(self, device: str) -> None:
+        raise NotImplementedError
+
+    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
         classes = torch.zeros(len(images), *GRID_HW, len(self.dataset.data.class_names))
         confidences = torch.zeros(len(images), *GRID_HW, 1)
         box_codes = torch.zeros(len(images), *GRID_HW, 1, 4)
-        stride_hw = (images.shape[2] / GRID_HW[0], images.shape[3] / GRID_HW[1])
+        stride_hw = (images.shape[1] / GRID_HW[0], images.shape[2] / GRID_HW[1])
         for place, image in enumerate(images):
             prepared = self.dataset[self.next]
             self.next += 1
-            assert torch.equal(prepared.image, image)
+            assert np.array_equal(prepared.image.permute(1, 2, 0).numpy(), image)
             boxes, labels = prepared.truth.boxes, prepared.truth.labels
             owners = assign_cells(boxes, GRID_HW, stride_hw)
             assert len(owners.kept) == len(boxes)
@@ -88,23 +93,23 @@ class _Clairvoyant(nn.Module):
             classes[(*cells, labels)] = 1.0
             confidences[cells] = 1.0
             box_codes[cells] = owners.box_codes[:, None]
-        return [GridOutput(classes, confidences, box_codes, stride_hw)]
-
-    def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
-        boxes, scores, _ = decode_yolov1(outputs[0])
-        width = outputs[0].stride_hw[1] * GRID_HW[1]
-        return DecodedBoxes(boxes + boxes.new_tensor([1, 0, 1, 0]) * self.shift * width, scores)
+        output = GridOutput(classes, confidences, box_codes, stride_hw)
+        boxes, scores, _ = decode_yolov1(output)
+        width = stride_hw[1] * GRID_HW[1]
+        shifted = boxes + boxes.new_tensor([1, 0, 1, 0]) * self.shift * width
+        return DecodedBoxes(shifted, scores).numpy()
 
 
 def _score(split: SplitConfig, input_hw: tuple[int, int], shift: float = 0.0) -> dict[str, float]:
     dataset = DetectionDataset(CocoDataset.load(split), input_hw)
-    metrics, _ = evaluate_detector(
-        _Clairvoyant(dataset, shift),  # type: ignore[arg-type]
-        dataset,
+    metrics, _ = evaluate_backend(
+        _Clairvoyant(dataset, shift),
+        PreparedPictures(dataset.data, input_hw),
         load_truth(split.annotations),
         dataset.data.category_ids,
         predict=PREDICT,
         batch_size=4,
+        workers=2,
     )
     return metrics.numbers
 

@@ -118,7 +118,7 @@ def evaluate(
         data: a data folder or data.yaml.
         split: "train", "val" or "test".
         batch_size: pictures a step.
-        workers: loading processes; None for what suits the device.
+        workers: decoding threads; None for what suits the device.
         device: where a model file is loaded to; a loaded model stays where it is.
 
     Raises:

@@ -108,20 +108,37 @@ class GridOutput:
     one_to_one: bool = False
 
 
+class DecodedArrays(NamedTuple):
+    """What a backend finds in a batch, before thresholds: ``DecodedBoxes`` without torch.
+
+    boxes [B, N, 4] float32 xyxy input pixels, scores [B, N, C] float32. With ``one_to_one`` each
+    object has one box, and none is suppressed.
+    """
+
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    one_to_one: bool = False
+
+
 class DecodedBoxes(NamedTuple):
     """All boxes of a batch before thresholds: boxes [B, N, 4] input pixels, scores [B, N, C].
 
-    ``one_to_one`` boxes say each object once, and none is suppressed.
+    With ``one_to_one`` each object has one box, and none is suppressed.
     """
 
     boxes: Tensor
     scores: Tensor
     one_to_one: bool = False
 
+    def numpy(self) -> DecodedArrays:
+        """The same in float32 arrays, without gradients."""
+        boxes, scores = (part.detach().float().cpu().numpy() for part in self[:2])
+        return DecodedArrays(boxes, scores, self.one_to_one)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """What was found in one picture, best first. NumPy: it is what leaves the house.
+    """What was found in one picture, best first. In NumPy, whatever found it.
 
     Args:
         boxes: [N, 4] float32 xyxy pixels of the original picture.

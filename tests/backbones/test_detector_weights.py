@@ -16,7 +16,8 @@ from yolokit.backbones.detector_weights import DETECTORS
 from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.models.build import build_detector
-from yolokit.models.model_file import ModelCard, load_model, save_model
+from yolokit.models.card import ModelCard
+from yolokit.models.model_file import load_model, save_model
 
 HW = (128, 160)
 REDUCED = "mobilenet_v3_large_reduced_tail"

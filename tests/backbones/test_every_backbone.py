@@ -96,7 +96,7 @@ def test_one_training_step_and_one_detection(named: tuple[str, Detector]) -> Non
         decoded = detector.decode(detector(images[:1]))
     assert decoded.boxes.shape == (1, 18, 4) and decoded.scores.shape == (1, 18, 2)
     (found,) = select_detections(
-        decoded, [letterbox], score_threshold=-1, iou_threshold=1, max_detections=36
+        decoded.numpy(), [letterbox], score_threshold=-1, iou_threshold=1, max_detections=36
     )
     assert 1 <= len(found) <= 36
     assert np.isfinite(found.boxes).all()

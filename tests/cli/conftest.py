@@ -9,7 +9,8 @@ import torch
 
 from yolokit.config import ModelConfig
 from yolokit.models.build import build_detector
-from yolokit.models.model_file import ModelCard, save_model
+from yolokit.models.card import ModelCard
+from yolokit.models.model_file import save_model
 from yolokit.sections import BackboneConfig
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from yolokit.inference.postprocess import select_detections
+from yolokit.errors import WeightsError
+from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.ops.letterbox import fit_letterbox
-from yolokit.types import DecodedBoxes, Detections, Letterbox
+from yolokit.types import DecodedArrays, Detections, Letterbox
 
 INPUT = (96, 128)
 SAME = fit_letterbox(INPUT, INPUT)  # nothing moves: original pixels are input pixels
@@ -19,9 +19,9 @@ SAME = fit_letterbox(INPUT, INPUT)  # nothing moves: original pixels are input p
 
 def _select(boxes: Any, scores: Any, letterbox: Letterbox = SAME, **thresholds: Any) -> Detections:
     options = {"score_threshold": 0.1, "iou_threshold": 0.5, "max_detections": 100, **thresholds}
-    decoded = DecodedBoxes(
-        torch.as_tensor(boxes, dtype=torch.float32).reshape(1, -1, 4),
-        torch.as_tensor(scores, dtype=torch.float32)[None],
+    decoded = DecodedArrays(
+        np.asarray(boxes, dtype=np.float32).reshape(1, -1, 4),
+        np.asarray(scores, dtype=np.float32)[None],
     )
     (found,) = select_detections(decoded, [letterbox], **options)
     return found
@@ -137,12 +137,12 @@ def test_nothing_in_nothing_out() -> None:
 
 
 def test_each_picture_has_its_own_letterbox_and_inputs_are_unchanged() -> None:
-    boxes = torch.tensor([[[0.0, 0, 128, 96]], [[0.0, 0, 128, 96]]], requires_grad=True)
-    scores = torch.tensor([[[0.5]], [[0.6]]])
-    before = boxes.detach().clone()
+    boxes = np.array([[[0, 0, 128, 96]], [[0, 0, 128, 96]]], dtype=np.float32)
+    scores = np.array([[[0.5]], [[0.6]]], dtype=np.float32)
+    before = boxes.copy()
     letterboxes = [fit_letterbox((10, 20), INPUT), fit_letterbox((50, 50), INPUT)]
     first, second = select_detections(
-        DecodedBoxes(boxes, scores),
+        DecodedArrays(boxes, scores),
         letterboxes,
         score_threshold=0.1,
         iou_threshold=0.5,
@@ -150,20 +150,42 @@ def test_each_picture_has_its_own_letterbox_and_inputs_are_unchanged() -> None:
     )
     assert first.boxes.tolist() == [[0, 0, 20, 10]]
     assert second.boxes.tolist() == [[0, 0, 50, 50]]
-    assert torch.equal(boxes, before)
+    assert np.array_equal(boxes, before)
 
 
 def test_as_many_letterboxes_as_pictures() -> None:
-    decoded = DecodedBoxes(torch.zeros(2, 1, 4), torch.zeros(2, 1, 1))
+    decoded = DecodedArrays(np.zeros((2, 1, 4), np.float32), np.zeros((2, 1, 1), np.float32))
     with pytest.raises(ValueError, match="shorter"):
         select_detections(decoded, [SAME], score_threshold=0, iou_threshold=0.5, max_detections=9)
 
 
-def test_boxes_that_say_each_object_once_are_not_suppressed() -> None:
-    boxes = torch.tensor([[[0.0, 0, 10, 10], [0, 0, 10, 10]]])
-    decoded = DecodedBoxes(boxes, torch.tensor([[[0.9], [0.8]]]), one_to_one=True)
+def test_one_to_one_boxes_are_not_suppressed() -> None:
+    boxes = np.array([[[0, 0, 10, 10], [0, 0, 10, 10]]], dtype=np.float32)
+    scores = np.array([[[0.9], [0.8]]], dtype=np.float32)
+    decoded = DecodedArrays(boxes, scores, one_to_one=True)
     options = {"score_threshold": 0.1, "iou_threshold": 0.5, "max_detections": 100}
     (found,) = select_detections(decoded, [SAME], **options)
     assert len(found.scores) == 2
     (found,) = select_detections(decoded._replace(one_to_one=False), [SAME], **options)
     assert len(found.scores) == 1
+
+
+def _outputs(boxes: float, scores: float) -> DecodedArrays:
+    return DecodedArrays(
+        np.full((2, 3, 4), boxes, np.float32), np.full((2, 3, 5), scores, np.float32)
+    )
+
+
+@pytest.mark.parametrize(("boxes", "scores"), [(np.nan, 0.5), (1.0, np.nan), (np.inf, 0.0)])
+def test_nothing_but_nan_is_no_empty_result(boxes: float, scores: float) -> None:
+    """A network of NaN used to "find nothing"."""
+    outputs = _outputs(boxes, scores)
+    with pytest.raises(WeightsError, match="outputs are not numbers"):
+        require_numbers(outputs)
+    outputs.boxes[1, 2], outputs.scores[1, 2] = 1.0, 0.0  # one sound box: the rest is dropped
+    assert require_numbers(outputs) is outputs
+
+
+def test_no_boxes_are_no_nan() -> None:
+    empty = DecodedArrays(np.zeros((2, 0, 4), np.float32), np.zeros((2, 0, 3), np.float32))
+    assert require_numbers(empty) is empty

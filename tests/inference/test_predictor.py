@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +21,10 @@ from yolokit.errors import ConfigError, ImageError, WeightsError, YolokitError
 from yolokit.inference.postprocess import select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
-from yolokit.models.model_file import ModelCard, save_model
+from yolokit.models.card import ModelCard
+from yolokit.models.model_file import load_model, save_model
 from yolokit.sections import PredictConfig
-from yolokit.types import Detections
+from yolokit.types import DecodedArrays, DecodedBoxes, Detections
 
 HW = (64, 96)
 
@@ -86,14 +90,18 @@ def test_batch_size_changes_nothing(
         _assert_same(result.detections, expected)
 
 
-def test_the_same_walk_as_evaluation(predictor: Predictor, images: list[NDArray[np.uint8]]) -> None:
-    """Contiguous CHW bytes, as a data loader hands them over: bit for bit the same."""
+def test_the_backend_is_the_detector(
+    model_file: Path, predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    """Contiguous CHW bytes, a picture a thread: bit for bit the same."""
+    detector, _ = load_model(model_file)
     prepared = [prepare_image(image, HW) for image in images]
     batch = torch.stack([torch.from_numpy(p).permute(2, 0, 1).contiguous() for p, _ in prepared])
     with torch.inference_mode():
-        decoded = predictor.detector.decode(predictor.detector(batch))
+        parts = torch.split(batch, torch.get_num_threads())
+        decoded = [detector.decode(detector(part)) for part in parts]
     expected = select_detections(
-        decoded,
+        DecodedBoxes(*(torch.cat(each) for each in list(zip(*decoded, strict=True))[:2])).numpy(),
         [letterbox for _, letterbox in prepared],
         score_threshold=0.001,
         iou_threshold=0.5,
@@ -233,7 +241,7 @@ def test_supervision_gets_the_same_boxes(
 def test_load_from_the_package(model_file: Path, tmp_path: Path) -> None:
     model = yolokit.load(model_file.parent, device="cpu")
     assert model.class_names == ["cat", "dog"] and model.category_ids == [17, 3]
-    assert model.image_hw == HW and model.device == torch.device("cpu")
+    assert model.image_hw == HW and model.device == "cpu"
     with pytest.raises(WeightsError, match="no model file"):
         yolokit.load(tmp_path / "none.safetensors")
 
@@ -242,3 +250,106 @@ def test_load_from_the_package(model_file: Path, tmp_path: Path) -> None:
 def test_a_device_that_is_not_here_is_named(model_file: Path, device: str) -> None:
     with pytest.raises(ConfigError, match=f"no device '{device}' here"):
         yolokit.load(model_file, device=device)
+
+
+def test_an_endless_source_gives_results_as_it_goes(predictor: Predictor) -> None:
+    taken = 0
+
+    def camera() -> Iterator[NDArray[np.uint8]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield np.zeros((40, 50, 3), np.uint8)
+
+    results = iter(predictor.predict(camera(), batch_size=3))
+    assert taken == 0
+    next(results)
+    assert taken == 3
+    list(islice(results, 3))
+    assert taken == 6
+
+
+def test_a_stream_gives_what_the_list_gives(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    listed = predictor.predict(images, conf=0.05)
+    assert isinstance(listed, list)
+    streamed = predictor.predict(images, conf=0.05, stream=True)
+    assert not isinstance(streamed, list)
+    for got, expected in zip(streamed, listed, strict=True):
+        _assert_same(got.detections, expected.detections)
+
+
+def test_results_of_files_hold_no_pixels(
+    predictor: Predictor, images: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(images[0]).save(path)
+    of_file, of_array = predictor.predict([path, images[0]])
+    assert of_file.pixels is None and of_array.pixels is images[0]
+    np.testing.assert_array_equal(of_file.image, of_array.image)
+    assert of_file.draw().tobytes() == of_array.draw().tobytes()
+    Image.fromarray(images[1]).save(path)
+    with pytest.raises(ImageError, match="was 47x61 pixels when it was predicted and is 96x64 now"):
+        of_file.draw()
+    path.unlink()
+    assert of_file.to_dict()["width"] == 47
+    with pytest.raises(ImageError, match="no picture at"):
+        of_file.draw()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"batch_size": -1}, "batch_size must be a whole number of at least 1, got -1"),
+        ({"max_detections": 0}, "max_detections must be a whole number of at least 1, got 0"),
+        ({"max_detections": 2.5}, "max_detections must be a whole number of at least 1, got 2.5"),
+        ({"conf": 25}, "conf must be from 0 to 1, got 25"),
+        ({"conf": float("nan")}, "conf must be from 0 to 1, got nan"),
+        ({"iou": 45}, "iou must be from 0 to 1, got 45"),
+        ({"iou": -0.1}, "iou must be from 0 to 1, got -0.1"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_options_out_of_range_are_named_at_once(
+    predictor: Predictor, options: dict[str, Any], message: str, stream: bool
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        predictor.predict([], stream=stream, **options)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(None, "NoneType"), (b"\xff\xd8", "bytes"), (7, "int")]
+)
+def test_what_is_no_source_at_all_is_refused(
+    predictor: Predictor, source: object, kind: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"expected a path.* got {kind}$"):
+        predictor.predict(source)  # type: ignore[call-overload]
+
+
+def test_a_backend_needs_no_detector(predictor: Predictor) -> None:
+    """Any callable with a device will do: here one that sees a box in every picture."""
+
+    class Constant:
+        device = "abacus"
+        description = "an abacus"
+
+        def to(self, device: str) -> None:
+            raise ConfigError(f"no {device} here")
+
+        def __call__(
+            self, images: NDArray[np.uint8], *, score_threshold: float = 0.0
+        ) -> DecodedArrays:
+            assert images.dtype == np.uint8 and images.shape[1:] == (*HW, 3)
+            boxes = np.tile(np.array([8, 8, 24, 24], np.float32), (len(images), 1, 1))
+            scores = np.tile(np.array([0.1, 0.9], np.float32), (len(images), 1, 1))
+            return DecodedArrays(boxes, scores)
+
+    model = Predictor(Constant(), predictor.card)
+    (result,) = model.predict(np.zeros((2 * HW[0], 2 * HW[1], 3), np.uint8))
+    assert (result.boxes.tolist(), result.names) == ([[16, 16, 48, 48]], ["dog"])
+    assert model.device == "abacus"
+    with pytest.raises(ConfigError, match="no cpu here"):
+        model.to("cpu")

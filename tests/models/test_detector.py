@@ -52,22 +52,6 @@ def test_a_batch_equals_its_pictures_alone(make_detector: Any) -> None:
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("head", ["yolov1", {"type": "yolo", "strides": (8, 16)}])
-def test_detecting_a_few_pictures_at_a_time_changes_nothing(head: Any) -> None:
-    config = ModelConfig(head=head, backbone=BackboneConfig(name="squeezenet1_1", weights="none"))
-    detector = build_detector(config, num_classes=3, image_hw=(96, 64)).eval()
-    images = torch.randint(0, 256, (2 * torch.get_num_threads() + 1, 3, 96, 64), dtype=torch.uint8)
-    whole = detector(images)
-    with torch.no_grad():
-        parts = detector(images)
-    assert len(parts) == len(whole)
-    for part, level in zip(parts, whole, strict=True):
-        assert part.stride_hw == level.stride_hw
-        torch.testing.assert_close(part.classes, level.classes)
-        torch.testing.assert_close(part.box_codes, level.box_codes)
-        torch.testing.assert_close(part.confidences, level.confidences)
-
-
 def test_normalisation_is_no_part_of_the_weights(make_detector: Any) -> None:
     assert not {"mean", "std"} & make_detector().state_dict().keys()
 

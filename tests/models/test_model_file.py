@@ -12,8 +12,9 @@ import torch
 
 from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
+from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
-from yolokit.models.model_file import ModelCard, load_model, save_model
+from yolokit.models.model_file import load_model, save_model
 
 TREE = {
     "head": {"type": "yolov1", "grid_size": 3, "channels": 16},
@@ -154,6 +155,41 @@ def test_unusable_files_are_refused_in_one_line(saved: Path, spoil: Any, message
     with pytest.raises(WeightsError, match=message) as caught:
         load_model(saved)
     assert "\n" not in str(caught.value) and str(saved) in str(caught.value)
+
+
+def _with(path: Path, name: str, change: Any) -> None:
+    state = safetensors.torch.load_file(path)
+    state[name] = change(state[name])
+    safetensors.torch.save_file(state, path, {"yolokit": _card().model_dump_json()})
+
+
+WEIGHT, VARIANCE = "backbone.trunk.conv1.weight", "backbone.trunk.bn1.running_var"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (WEIGHT, lambda t: t.fill_(float("nan")), f"hold NaN: {WEIGHT}"),
+        (WEIGHT, lambda t: t.fill_(float("-inf")), f"hold infinity: {WEIGHT}"),
+        (VARIANCE, lambda t: -t - 1, f"hold a negative variance: {VARIANCE}"),
+        (WEIGHT, lambda t: t.to(torch.int8), "hold int8 numbers where torch.float32 belong"),
+        (WEIGHT, lambda t: t > 0, "hold bool numbers where torch.float32 belong"),
+    ],
+)
+def test_weights_that_cannot_be_computed_with_are_refused(
+    saved: Path, name: str, change: Any, message: str
+) -> None:
+    """They used to load, find nothing and score 0.000."""
+    _with(saved, name, change)
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_model(saved)
+    assert "\n" not in str(caught.value) and str(saved) in str(caught.value)
+
+
+def test_weights_in_half_precision_load(saved: Path) -> None:
+    _with(saved, WEIGHT, lambda t: t.half())
+    detector, _ = load_model(saved)
+    assert detector.get_parameter(WEIGHT).dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["last.ckpt", "weights.pt", "weights.pth"])

@@ -58,7 +58,7 @@ def test_detections_agree_with_the_usual_way(adapter: TorchvisionAdapter) -> Non
     with torch.no_grad():
         (got,) = adapter([tensor])
         batch = torch.from_numpy(prepared).permute(2, 0, 1)[None]
-        (expected,) = SELECT(adapter.detector.decode(adapter.detector(batch)), [letterbox])
+        (expected,) = SELECT(adapter.detector.decode(adapter.detector(batch)).numpy(), [letterbox])
     assert isinstance(got, dict) and len(got["boxes"]) == len(expected) > 0
     np.testing.assert_allclose(got["boxes"], expected.boxes, atol=1e-3)
     np.testing.assert_allclose(got["scores"], expected.scores, atol=1e-5)

@@ -111,7 +111,7 @@ def _found(
     scores = torch.zeros(len(boxes), classes)
     scores[torch.arange(len(boxes)), labels] = torch.from_numpy(said.scores)
     (found,) = select_detections(
-        DecodedBoxes(boxes[order][None], scores[order][None]),
+        DecodedBoxes(boxes[order][None], scores[order][None]).numpy(),
         [letterbox],
         score_threshold=predict.eval_score_threshold,
         iou_threshold=predict.iou_threshold,

@@ -195,7 +195,7 @@ def _run(
         predict,
         job.folder,
         class_names=predictor.class_names,
-        batch_size=1 if predictor.device.type == "cpu" else _GPU_BATCH,
+        batch_size=1 if predictor.device == "cpu" else _GPU_BATCH,
         save_video=save_video,
         json_file=job.json_file if save_json else None,
         category_ids=predictor.category_ids if job.is_dataset else None,

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from yolokit.evaluation.coco_map import CocoMetrics
-    from yolokit.types import Batch
+    from yolokit.evaluation.evaluate import Batch
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,7 +44,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
 @click.option(
-    "--workers", type=click.IntRange(min=0), help="Loading processes.  [default: 0 on a CPU]"
+    "--workers", type=click.IntRange(min=0), help="Decoding threads.  [default: 1 on a CPU]"
 )
 def command(
     model: Path | None,

@@ -20,6 +20,7 @@ from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
+from yolokit.data.pictures import PreparedPictures
 from yolokit.engine.checkpoints import Checkpoints
 from yolokit.engine.console import EpochReport, progress_bar
 from yolokit.engine.datamodule import TrainingData
@@ -39,8 +40,9 @@ from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
 from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
+from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
-from yolokit.models.model_file import ModelCard, save_model
+from yolokit.models.model_file import save_model
 from yolokit.sections import settled
 from yolokit.signals import SignalWatch
 
@@ -212,7 +214,7 @@ def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
         return None
     assert config.data.val is not None
     return Validator(
-        dataset=DetectionDataset(val_set, config.data.image_hw, cache=settled(config.data.cache)),
+        dataset=PreparedPictures(val_set, config.data.image_hw, cache=settled(config.data.cache)),
         truth=load_truth(config.data.val.annotations),
         category_ids=list(val_set.category_ids),
         predict=config.predict,

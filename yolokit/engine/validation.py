@@ -11,11 +11,12 @@ import lightning
 import torch.distributed as dist
 from lightning.pytorch.callbacks import WeightAveraging
 
-from yolokit.data.loading import DetectionDataset
+from yolokit.data.pictures import PreparedPictures
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.schedule import Progress
 from yolokit.evaluation.coco_map import CocoMetrics
-from yolokit.evaluation.evaluate import Row, evaluate_detector
+from yolokit.evaluation.evaluate import Row, evaluate_backend
+from yolokit.inference.torch_backend import evaluating
 from yolokit.models.detector import Detector
 from yolokit.sections import PredictConfig
 
@@ -103,18 +104,18 @@ class Validator:
     """Scores a detector on a split; every rank takes its share of the batches.
 
     Args:
-        dataset: prepared without augmentation.
+        dataset: its pictures, as the network is fed.
         truth: the split's COCO file.
         category_ids: of each label.
         predict: thresholds.
         batch_size: pictures a step.
-        workers: loading processes.
+        workers: threads that decode ahead of the network.
     """
 
     def __init__(
         self,
         *,
-        dataset: DetectionDataset,
+        dataset: PreparedPictures,
         truth: dict[str, Any],
         category_ids: list[int],
         predict: PredictConfig,
@@ -140,18 +141,18 @@ class Validator:
         shard: tuple[int, int],
         gather: Callable[[list[Row]], list[Row]],
     ) -> tuple[CocoMetrics, list[Row]]:
-        return evaluate_detector(
-            detector,
-            self.dataset,
-            self.truth,
-            self.category_ids,
-            predict=self.predict,
-            batch_size=self.batch_size,
-            workers=self.workers,
-            device=next(detector.parameters()).device,
-            shard=shard,
-            gather=gather,
-        )
+        with evaluating(detector) as backend:
+            return evaluate_backend(
+                backend,
+                self.dataset,
+                self.truth,
+                self.category_ids,
+                predict=self.predict,
+                batch_size=self.batch_size,
+                workers=self.workers,
+                shard=shard,
+                gather=gather,
+            )
 
 
 def _place() -> tuple[int, int]:

@@ -1,30 +1,42 @@
-"""From a detector and a data set to COCO mAP: the one path of training, ``eval`` and Python."""
+"""From a network and a data set to COCO mAP: the one path of training, ``eval`` and Python.
+
+Needs no torch: the network is behind ``Backend``, pictures are decoded in threads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Protocol
 
-import torch
-from torch.utils.data import DataLoader
+import numpy as np
 
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
-from yolokit.data.loading import DetectionDataset, collate, spare_workers, worker_init
+from yolokit.data.pictures import PreparedPicture, PreparedPictures, read_ahead
 from yolokit.evaluation.align import align_categories
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
-from yolokit.inference.postprocess import select_detections
+from yolokit.inference.backend import Backend
+from yolokit.inference.postprocess import require_numbers, select_detections
+from yolokit.inference.predictor import Predictor
+from yolokit.machine import usable_cpus
 from yolokit.sections import PredictConfig, SplitConfig
-from yolokit.types import Batch
-
-if TYPE_CHECKING:
-    from yolokit.inference.predictor import Predictor
-    from yolokit.models.detector import Detector
 
 Row = dict[str, Any]  # of a COCO results file
+Batch = list[PreparedPicture]
 Progress = Callable[[Iterable[Batch]], Iterable[Batch]]
+
+_MOST_THREADS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
+
+
+class Pictures(Protocol):
+    """Prepared pictures by index; ``PreparedPictures`` is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> PreparedPicture: ...
 
 
 def evaluate_split(
@@ -40,14 +52,15 @@ def evaluate_split(
     Args:
         predictor: the detector and what it was trained for; its own thresholds are used.
         split: pictures and COCO file.
-        batch_size, progress: see ``evaluate_detector``.
-        workers: loading processes; None for what suits the device.
+        batch_size, progress: see ``evaluate_backend``.
+        workers: decoding threads; None for what suits the device.
 
     Returns:
         The metrics and the COCO rows, in the split's own category ids.
 
     Raises:
         DataError: unusable annotations or pictures, or a category the model does not know.
+        WeightsError: the model's outputs are not numbers.
     """
     truth = load_truth(split.annotations)
     aligned = align_categories(
@@ -55,29 +68,27 @@ def evaluate_split(
     )
     dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # the file is scored, not these boxes
     require_good_images(check_images(dataset), dataset)
-    return evaluate_detector(
-        predictor.detector,
-        DetectionDataset(dataset, predictor.image_hw),
+    return evaluate_backend(
+        predictor.backend,
+        PreparedPictures(dataset, predictor.image_hw),
         truth,
         aligned,
         predict=predictor.card.predict,
         batch_size=batch_size,
-        workers=spare_workers(predictor.device.type) if workers is None else workers,
-        device=predictor.device,
+        workers=decoding_threads(predictor.device) if workers is None else workers,
         progress=progress,
     )
 
 
-def evaluate_detector(
-    detector: Detector,
-    dataset: DetectionDataset,
+def evaluate_backend(
+    backend: Backend,
+    pictures: Pictures,
     truth: Mapping[str, Any],
     category_ids: Sequence[int | None],
     *,
     predict: PredictConfig,
     batch_size: int,
     workers: int = 0,
-    device: torch.device | str = "cpu",
     progress: Progress | None = None,
     shard: tuple[int, int] = (0, 1),
     gather: Callable[[list[Row]], list[Row]] = list,
@@ -85,15 +96,14 @@ def evaluate_detector(
     """Detect on every picture of a data set and score the result against its COCO file.
 
     Args:
-        detector: on ``device``; its train/eval mode is restored afterwards.
-        dataset: pictures as prepared for evaluation, no augmentation.
-        truth: the COCO file's content; boxes are scored against it, not against ``dataset``.
+        backend: runs the network.
+        pictures: as prepared for its input.
+        truth: the COCO file's content; boxes are scored against it, not against the data set's.
         category_ids: category id of each label, None for a class that ``truth`` lacks.
         predict: thresholds and the number of boxes a picture.
         batch_size: pictures a step; the number depends on it in the last bits only.
-        workers: loading processes, 0 loads in this one.
-        device: where the detector is.
-        progress: wraps the batches, e.g. a progress bar.
+        workers: threads that decode ahead of the network; 0 decodes in between.
+        progress: wraps the batches, whose number ``len`` tells, e.g. a progress bar.
         shard: (rank, ranks): this process takes every ranks-th batch. Batches are dealt out
             whole, so that the number does not depend on how many processes there are.
         gather: from this process's rows to those of all of them.
@@ -103,57 +113,76 @@ def evaluate_detector(
 
     Raises:
         DataError: see ``evaluate_rows``.
+        WeightsError: the network's outputs are not numbers.
     """
-    rank, ranks = shard
-    keys = range(len(dataset))
-    chunks = [list(keys[first : first + batch_size]) for first in keys[::batch_size]]
-    batches: DataLoader[Any] = DataLoader(
-        dataset,
-        batch_sampler=chunks[rank::ranks],
-        collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=worker_init,
-    )
-    was_training = detector.training
-    detector.eval()
-    try:
-        rows: list[Row] = []
-        for batch in progress(batches) if progress else batches:
-            rows += detect_rows(detector, batch, category_ids, predict=predict, device=device)
-    finally:
-        detector.train(was_training)
+    batches = _Batches(pictures, batch_size, shard, workers)
+    rows: list[Row] = []
+    for batch in progress(batches) if progress else batches:
+        rows += detect_rows(backend, batch, category_ids, predict=predict)
     rows = gather(rows)
     return evaluate_rows(truth, rows), rows
 
 
 def detect_rows(
-    detector: Detector,
+    backend: Backend,
     batch: Batch,
     category_ids: Sequence[int | None],
     *,
     predict: PredictConfig,
-    device: torch.device | str,
 ) -> list[Row]:
-    """COCO rows of one batch, in full precision whatever autocast is around.
+    """COCO rows of one batch.
 
     Args:
-        detector: in eval mode, on ``device``.
-        batch: pictures as prepared for evaluation.
+        backend: runs the network.
+        batch: prepared pictures, at least one.
         category_ids: category id of each label, None for a class to leave out.
         predict: thresholds and the number of boxes a picture.
-        device: where the detector is.
+
+    Raises:
+        WeightsError: the network's outputs are not numbers.
     """
-    device = torch.device(device)
-    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        decoded = detector.decode(detector(batch.images.to(device)))
+    images = np.stack([picture.image for picture in batch])
+    decoded = require_numbers(backend(images, score_threshold=predict.eval_score_threshold))
     found = select_detections(
         decoded,
-        batch.letterboxes,
+        [picture.letterbox for picture in batch],
         score_threshold=predict.eval_score_threshold,
         iou_threshold=predict.iou_threshold,
         max_detections=predict.max_detections,
     )
     rows: list[Row] = []
-    for detections, image_id in zip(found, batch.image_ids, strict=True):
-        rows += to_rows(detections, image_id, category_ids)
+    for detections, picture in zip(found, batch, strict=True):
+        rows += to_rows(detections, picture.image_id, category_ids)
     return rows
+
+
+def decoding_threads(device: str) -> int:
+    """How many threads decode ahead for a device, when nobody says: one beside a CPU, which the
+    network keeps busy by itself; else the processors to spare."""
+    if device == "cpu":
+        return 1
+    return min(_MOST_THREADS, max(1, usable_cpus() - 1))
+
+
+class _Batches:
+    """This process's share of the pictures, batch by batch, decoded ahead of being asked for."""
+
+    def __init__(
+        self, pictures: Pictures, batch_size: int, shard: tuple[int, int], threads: int
+    ) -> None:
+        rank, ranks = shard
+        keys = range(len(pictures))
+        chunks = [keys[first : first + batch_size] for first in keys[::batch_size]]
+        self.sizes = [len(chunk) for chunk in chunks[rank::ranks]]
+        self._keys = [key for chunk in chunks[rank::ranks] for key in chunk]
+        self._pictures, self._threads, self._ahead = pictures, threads, batch_size
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        decoded = read_ahead(
+            self._pictures.__getitem__, self._keys, threads=self._threads, ahead=self._ahead
+        )
+        for size in self.sizes:
+            yield list(islice(decoded, size))

@@ -1,4 +1,4 @@
-"""From decoded boxes to detections: threshold, suppress, back to the original picture.
+"""From decoded boxes to detections, in NumPy: threshold, suppress, back to the original picture.
 
 Shape legend: B images, N boxes of one image, C classes, M candidates.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from yolokit.errors import WeightsError
 from yolokit.ops.letterbox import boxes_to_original, resized_hw
 from yolokit.ops.nms import class_aware_nms
-from yolokit.types import DecodedBoxes, Detections, Letterbox
+from yolokit.types import DecodedArrays, Detections, Letterbox
 
 
 def select_detections(
-    decoded: DecodedBoxes,
+    decoded: DecodedArrays,
     letterboxes: Sequence[Letterbox],
     *,
     score_threshold: float,
@@ -30,7 +30,7 @@ def select_detections(
     clipped to the picture first; what is not finite, or has no area inside it, is dropped.
 
     Args:
-        decoded: boxes [B, N, 4] input pixels, scores [B, N, C].
+        decoded: boxes [B, N, 4] input pixels, scores [B, N, C]; not changed.
         letterboxes: how each of the B pictures lies in the input.
         score_threshold: a candidate scores more than this.
         iou_threshold: of two boxes of one class that overlap by more, the lower one falls;
@@ -43,8 +43,8 @@ def select_detections(
     """
     return [
         _select(
-            boxes.detach().float(),
-            scores.detach().float(),
+            boxes,
+            scores,
             letterbox,
             score_threshold,
             1.0 if decoded.one_to_one else iou_threshold,
@@ -54,32 +54,53 @@ def select_detections(
     ]
 
 
+def require_numbers(decoded: DecodedArrays) -> DecodedArrays:
+    """The argument, unless a network answers with nothing but NaN and infinity.
+
+    Raises:
+        WeightsError: boxes there are, but the numbers of not one of them are all finite.
+    """
+    if decoded.scores.size and not _finite(decoded.boxes, decoded.scores).any():
+        raise WeightsError(
+            "the model's outputs are not numbers (NaN or infinity), so nothing can be detected "
+            "or scored. Train it again with a lower train.lr"
+        )
+    return decoded
+
+
 def _select(
-    boxes: Tensor,
-    scores: Tensor,
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
     letterbox: Letterbox,
     score_threshold: float,
     iou_threshold: float,
     max_detections: int,
 ) -> Detections:
-    finite = boxes.isfinite().all(dim=1) & scores.isfinite().all(dim=1)
-    boxes = _clip_to_picture(boxes, letterbox)
-    sound = finite & (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    rows, labels = ((scores > score_threshold) & sound[:, None]).nonzero(as_tuple=True)  # [M]
-    boxes, scores = boxes[rows], scores[rows, labels]
+    clipped = _clip_to_picture(boxes, letterbox)
+    sound = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    sound &= _finite(boxes, scores)
+    candidates = np.flatnonzero((scores > score_threshold) & sound[:, None])  # [M]
+    rows, labels = np.divmod(candidates, scores.shape[1])
+    boxes, scores = clipped[rows], scores.reshape(-1)[candidates]
     kept = class_aware_nms(boxes, scores, labels, iou_threshold, max_detections)
-    found = boxes_to_original(boxes[kept].cpu().numpy(), letterbox)
+    found = boxes_to_original(boxes[kept], letterbox)
     area = (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])  # rounding may close a sliver
     return Detections(
         boxes=found[area],
-        scores=scores[kept].cpu().numpy().astype(np.float32)[area],
-        labels=labels[kept].cpu().numpy().astype(np.int64)[area],
+        scores=scores[kept].astype(np.float32)[area],
+        labels=labels[kept].astype(np.int64)[area],
     )
 
 
-def _clip_to_picture(boxes: Tensor, letterbox: Letterbox) -> Tensor:
+def _finite(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """[..., N] whether all numbers of a box are."""
+    finite = np.isfinite(boxes).all(-1) & np.isfinite(scores).all(-1)
+    return np.asarray(finite, dtype=np.bool_)
+
+
+def _clip_to_picture(boxes: NDArray[np.float32], letterbox: Letterbox) -> NDArray[np.float32]:
     left, top = letterbox.pad_xy
     height, width = resized_hw(letterbox)
-    low = boxes.new_tensor([left, top, left, top])
-    high = boxes.new_tensor([left + width, top + height] * 2)
-    return torch.minimum(torch.maximum(boxes, low), high)
+    low = np.array([left, top, left, top], dtype=np.float32)
+    high = np.array([left + width, top + height] * 2, dtype=np.float32)
+    return np.minimum(np.maximum(boxes, low), high)

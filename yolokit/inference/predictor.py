@@ -1,57 +1,67 @@
-"""Detect objects in pictures with a trained model: the Python way in."""
+"""Detect objects in pictures with a trained model: the Python way in.
+
+Needs no torch but for a model of torch's: what runs the network is behind ``Backend``.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from yolokit.data.images import decode_image, read_image
 from yolokit.data.prepare import prepare_image
-from yolokit.errors import ConfigError
-from yolokit.inference.postprocess import select_detections
+from yolokit.inference.backend import Backend
+from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
-from yolokit.models.detector import Detector
-from yolokit.models.model_file import ModelCard, load_model
+from yolokit.models.card import ModelCard
 from yolokit.types import Detections
 
-Source = str | Path | NDArray[np.uint8] | Image.Image
+if TYPE_CHECKING:
+    from yolokit.models.detector import Detector
+
+Source: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image
 
 _DEEP_MODES = ("I", "F")  # 16 and 32 bits a sample
 _BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
+_SINGLE = (str, Path, np.ndarray, Image.Image)
+_EXPECTED = "expected a path, a PIL image or a uint8 RGB array [H, W, 3]"
 
 
 class Predictor:
     """A trained detector and all that is needed to use it.
 
     Args:
-        detector: put into evaluation mode.
+        network: a backend, or a torch ``Detector``, which is put into evaluation mode.
         card: class names, input size and thresholds.
-        device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``mps``, ``cuda:1``, …
+        device: of a ``Detector``: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``mps``,
+            ``cuda:1``, …
     """
 
     def __init__(
-        self, detector: Detector, card: ModelCard, *, device: str | torch.device = "cpu"
+        self, network: Backend | Detector, card: ModelCard, *, device: str = "cpu"
     ) -> None:
-        self.detector = detector.eval()
+        self.backend = network if isinstance(network, Backend) else _torch(network, device)
         self.card = card
-        self.to(device)
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str | torch.device = "auto") -> Predictor:
+    def load(cls, path: str | Path, *, device: str = "auto") -> Predictor:
         """Read a model file, or the one in a run folder.
 
         Raises:
             WeightsError: missing, damaged, or no model of yolokit's.
+            ConfigError: no such device here.
         """
-        detector, card = load_model(Path(path))
-        return cls(detector, card, device=device)
+        from yolokit.inference.torch_backend import load_torch
+
+        return cls(*load_torch(Path(path), device))
 
     @property
     def class_names(self) -> list[str]:
@@ -68,11 +78,38 @@ class Predictor:
         """The network input's (height, width) in pixels."""
         return self.card.image_hw
 
-    def to(self, device: str | torch.device) -> Predictor:
+    @property
+    def device(self) -> str:
+        """Where the network computes: ``cpu``, ``cuda:0``, …"""
+        return self.backend.device
+
+    def to(self, device: str) -> Predictor:
         """Move to a device; returns itself."""
-        self.device = _resolve(device)
-        self.detector.to(self.device)
+        self.backend.to(device)
         return self
+
+    @overload
+    def predict(
+        self,
+        sources: Source | Sequence[Source],
+        *,
+        conf: float = ...,
+        iou: float | None = ...,
+        max_detections: int | None = ...,
+        batch_size: int = ...,
+    ) -> list[Result]: ...
+
+    @overload
+    def predict(
+        self,
+        sources: Source | Iterable[Source],
+        *,
+        conf: float = ...,
+        iou: float | None = ...,
+        max_detections: int | None = ...,
+        batch_size: int = ...,
+        stream: bool = ...,
+    ) -> Iterable[Result]: ...
 
     def predict(
         self,
@@ -82,34 +119,56 @@ class Predictor:
         iou: float | None = None,
         max_detections: int | None = None,
         batch_size: int = _BATCH,
-    ) -> list[Result]:
+        stream: bool = False,
+    ) -> Iterable[Result]:
         """Detect on picture files, arrays and PIL images.
 
         Args:
-            sources: one or many: a path, an array [H, W, 3] uint8 RGB, or a PIL image.
+            sources: one or many: a path, an array [H, W, 3] uint8 RGB, or a PIL image. What has
+                no length, such as a generator or a camera, is read as results are asked for.
             conf: report what scores more than this, 0..1.
             iou: of two boxes of a class that overlap by more, the lower falls; None takes the
                 model's own.
-            max_detections: per picture; None takes the model's own.
-            batch_size: pictures a step, at least 1.
+            max_detections: per picture, at least 1; None takes the model's own.
+            batch_size: pictures a step, at least 1; so many are read ahead.
+            stream: give results one by one, holding no more pictures than one step's.
 
         Returns:
-            One result per source, in order.
+            One result per source, in order: a list, or an iterator for a stream and for sources
+            without a length.
 
         Raises:
             ImageError: a picture that cannot be read; the message names it.
-            ValueError: an array of another shape or type.
+            WeightsError: the model's outputs are not numbers.
+            ValueError: an argument out of range, or an array of another shape or type.
         """
-        listed = _as_list(sources)
-        results = []
-        for start in range(0, len(listed), batch_size):
-            chunk = listed[start : start + batch_size]
+        _check(conf=conf, iou=iou, max_detections=max_detections, batch_size=batch_size)
+        results = self._results(_listed(sources), conf, iou, max_detections, batch_size)
+        endless = stream or (_is_many(sources) and not hasattr(sources, "__len__"))
+        return results if endless else list(results)
+
+    def _results(
+        self,
+        sources: Iterable[Source],
+        conf: float,
+        iou: float | None,
+        max_detections: int | None,
+        batch_size: int,
+    ) -> Iterator[Result]:
+        waiting = iter(sources)
+        while chunk := list(islice(waiting, batch_size)):
             images = [_read(source) for source in chunk]
             found = self.predict_images(images, conf=conf, iou=iou, max_detections=max_detections)
             for source, image, detections in zip(chunk, images, found, strict=True):
-                name = str(source) if isinstance(source, str | Path) else None
-                results.append(Result(image, detections, self.class_names, self.category_ids, name))
-        return results
+                path = str(source) if isinstance(source, str | Path) else None
+                yield Result(
+                    detections=detections,
+                    class_names=self.class_names,
+                    category_ids=self.category_ids,
+                    image_hw=(image.shape[0], image.shape[1]),
+                    source=path,
+                    pixels=image if path is None else None,
+                )
 
     def predict_images(
         self,
@@ -127,13 +186,15 @@ class Predictor:
 
         Returns:
             One ``Detections`` per picture; an empty list for none.
+
+        Raises:
+            WeightsError, ValueError: as for ``predict``.
         """
+        _check(conf=conf, iou=iou, max_detections=max_detections)
         if not images:
             return []
         prepared, letterboxes = zip(*(prepare_image(i, self.image_hw) for i in images), strict=True)
-        batch = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2)  # lies channels-last
-        with torch.inference_mode(), torch.autocast(self.device.type, enabled=False):
-            decoded = self.detector.decode(self.detector(batch.to(self.device)))
+        decoded = require_numbers(self.backend(np.stack(prepared), score_threshold=conf))
         defaults = self.card.predict
         return select_detections(
             decoded,
@@ -144,14 +205,38 @@ class Predictor:
         )
 
 
-def load(path: str | Path, *, device: str | torch.device = "auto") -> Predictor:
+def load(path: str | Path, *, device: str = "auto") -> Predictor:
     """Read a model file, or the one in a run folder, ready to predict; see ``Predictor``."""
     return Predictor.load(path, device=device)
 
 
-def _as_list(sources: Any) -> list[Any]:
-    single = isinstance(sources, str | Path | np.ndarray | Image.Image)
-    return [sources] if single else list(sources)
+def _torch(detector: Detector, device: str) -> Backend:
+    from yolokit.inference.torch_backend import TorchBackend
+
+    return TorchBackend(detector.eval(), device)
+
+
+def _check(
+    *, conf: float, iou: float | None, max_detections: int | None, batch_size: int = 1
+) -> None:
+    for name, share in (("conf", conf), ("iou", iou)):
+        if share is not None and not 0 <= share <= 1:  # NaN is neither
+            raise ValueError(f"{name} must be from 0 to 1, got {share}")
+    for name, count in (("max_detections", max_detections), ("batch_size", batch_size)):
+        if count is not None and (count < 1 or not math.isfinite(count) or count != int(count)):
+            raise ValueError(f"{name} must be a whole number of at least 1, got {count}")
+
+
+def _is_many(sources: Any) -> bool:
+    return isinstance(sources, Iterable) and not isinstance(sources, (*_SINGLE, bytes, bytearray))
+
+
+def _listed(sources: Any) -> Iterable[Any]:
+    if _is_many(sources):
+        return sources  # type: ignore[no-any-return]
+    if not isinstance(sources, _SINGLE):
+        raise ValueError(f"{_EXPECTED}, or several, got {type(sources).__name__}")
+    return [sources]
 
 
 def _read(source: Any) -> NDArray[np.uint8]:
@@ -171,7 +256,7 @@ def _read(source: Any) -> NDArray[np.uint8]:
             if isinstance(source, np.ndarray)
             else type(source).__name__
         )
-        raise ValueError(f"expected a path, a PIL image or a uint8 RGB array [H, W, 3], got {got}")
+        raise ValueError(f"{_EXPECTED}, got {got}")
     return source
 
 
@@ -183,25 +268,3 @@ def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
     stored = io.BytesIO()
     upright.save(stored, format="TIFF")  # lossless
     return decode_image(stored.getvalue(), name=f"a PIL image of mode {image.mode}")
-
-
-def _resolve(device: str | torch.device) -> torch.device:
-    if device != "auto":
-        return _present(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _present(device: str | torch.device) -> torch.device:
-    """The device of a name.
-
-    Raises:
-        ConfigError: no such device, or none of it here.
-    """
-    try:
-        named = torch.device(device)
-        torch.empty(0, device=named)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"no device {str(device)!r} here. Use cpu or auto") from error
-    return named

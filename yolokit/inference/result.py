@@ -10,31 +10,52 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from yolokit.data.images import read_image
 from yolokit.drawing import draw_boxes
-from yolokit.errors import YolokitError
+from yolokit.errors import ImageError, YolokitError
 from yolokit.types import Detections
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Result:
-    """The detections of one picture.
+    """The detections of one picture. One of a file holds no pixels: it can read them again.
 
     Args:
-        image: [H, W, 3] uint8 RGB, the picture itself, upright.
-        detections: boxes in its pixels, best first.
+        detections: boxes in the picture's pixels, best first.
         class_names: the name of label 0..C-1.
         category_ids: the training data's category id of label 0..C-1.
+        image_hw: the upright picture's (height, width), pixels.
         source: the path it was read from; None for an array or a PIL image.
+        pixels: [H, W, 3] uint8 RGB of what is no file; None where there is a ``source``.
     """
 
-    image: NDArray[np.uint8]
     detections: Detections
     class_names: list[str]
     category_ids: list[int]
+    image_hw: tuple[int, int]
     source: str | None = None
+    pixels: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.detections)
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """[H, W, 3] uint8 RGB, the picture itself, upright; a file is read anew each time.
+
+        Raises:
+            ImageError: the file is gone, or is no longer the picture it was.
+        """
+        if self.pixels is not None:
+            return self.pixels
+        assert self.source is not None
+        image = read_image(self.source)
+        if image.shape[:2] != self.image_hw:
+            raise ImageError(
+                f"{self.source} was {self.image_hw[1]}x{self.image_hw[0]} pixels when it was "
+                f"predicted and is {image.shape[1]}x{image.shape[0]} now. Predict it again"
+            )
+        return image
 
     @property
     def boxes(self) -> NDArray[np.float32]:
@@ -57,13 +78,17 @@ class Result:
         return [self.class_names[label] for label in self.labels]
 
     def draw(self) -> Image.Image:
-        """A copy of the picture with the boxes, their names and scores on it."""
+        """A copy of the picture with the boxes, their names and scores on it.
+
+        Raises:
+            ImageError: as ``image``.
+        """
         drawn = draw_boxes(self.image, self.boxes, self.labels, self.class_names, self.scores)
         return Image.fromarray(drawn)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: source, width, height and one record per box."""
-        height, width = self.image.shape[:2]
+        height, width = self.image_hw
         return {
             "source": self.source,
             "width": width,

@@ -5,9 +5,6 @@ Shape legend: B images, H × W input pixels.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -50,13 +47,6 @@ class Detector(nn.Module):
         Returns:
             One ``GridOutput`` per level of the head.
         """
-        if self.training or torch.is_grad_enabled() or images.device.type != "cpu":
-            return self._outputs(images)
-        # Detecting on a CPU waits for memory: a few pictures at a time stay in its cache.
-        parts = [self._outputs(part) for part in torch.split(images, torch.get_num_threads())]
-        return [_joined(level) for level in zip(*parts, strict=True)]
-
-    def _outputs(self, images: Tensor) -> list[GridOutput]:
         mean, std = self.get_buffer("mean"), self.get_buffer("std")
         x = (images.to(mean.dtype) - mean).div_(std)
         return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
@@ -64,16 +54,3 @@ class Detector(nn.Module):
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
         """All boxes of a batch in input pixels with their class scores, before any threshold."""
         return self.head.decode(outputs)
-
-
-def _joined(parts: Sequence[GridOutput]) -> GridOutput:
-    """One level's outputs for several runs of pictures, in a row."""
-    if len(parts) == 1:
-        return parts[0]
-    confidences = [part.confidences for part in parts if part.confidences is not None]
-    return dataclasses.replace(
-        parts[0],
-        classes=torch.cat([part.classes for part in parts]),
-        confidences=torch.cat(confidences) if confidences else None,
-        box_codes=torch.cat([part.box_codes for part in parts]),
-    )

@@ -5,56 +5,23 @@ Reading it never runs code from it, and equal weights give equal bytes.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal
 
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor
 
 from yolokit._version import __version__
-from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.files import written_atomically
-from yolokit.heads.old_spellings import nest_head
 from yolokit.models.build import build_detector
+from yolokit.models.card import ModelCard, read_card
 from yolokit.models.detector import Detector
-from yolokit.sections import PredictConfig
 
 _KEY = "yolokit"
+_VARIANCE = "running_var"  # the last part of a batch norm's key
 MODEL_NAME = "model.safetensors"
-
-
-class ModelCard(BaseModel):
-    """What a model file says about itself.
-
-    Args:
-        model: the architecture.
-        predict: the thresholds it was scored with.
-        class_names: the name of label 0..C-1.
-        category_ids: the data set's category id of label 0..C-1.
-        image_hw: the network input's (height, width) in pixels.
-        mean: per-channel mean of RGB in 0..1 that the pictures are normalised with.
-        std: per-channel standard deviation, likewise.
-        data_fingerprint: hash of the training data, empty where unknown.
-        metrics: what it scored when it was saved.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    format: Literal[2] = 2  # 1 had a flat model section, see ``nest_head``
-    yolokit_version: str = __version__
-    model: ModelConfig
-    predict: PredictConfig = PredictConfig()
-    class_names: list[str] = Field(min_length=1)
-    category_ids: list[int]
-    image_hw: tuple[int, int]
-    mean: tuple[float, ...] = Field(min_length=3, max_length=3)
-    std: tuple[float, ...] = Field(min_length=3, max_length=3)
-    data_fingerprint: str = ""
-    metrics: dict[str, float | None] = {}
 
 
 def save_model(path: Path, detector: Detector, card: ModelCard) -> None:
@@ -89,6 +56,7 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
         ) from error
     card = _read_card(text, path)
     detector = _build_blank(card)
+    _require_sound(state, detector, path)
     try:
         detector.load_state_dict(state)
     except RuntimeError as error:
@@ -116,32 +84,38 @@ def _read_card(text: str | None, path: Path) -> ModelCard:
             f"{path} was not written by yolokit. Give the {MODEL_NAME} of a run; backbone weights "
             "go to model.backbone.weights"
         )
-    try:
-        card = ModelCard.model_validate(_upgraded(json.loads(text)))
-    except json.JSONDecodeError as error:
+    return read_card(text, str(path))
+
+
+def _require_sound(state: dict[str, Tensor], detector: Detector, path: Path) -> None:
+    """Refuse weights that would load, but into nothing that can be computed with.
+
+    Raises:
+        WeightsError: a tensor of another kind of number, NaN or infinity, a negative variance.
+    """
+    for name, expected in detector.state_dict().items():
+        given = state.get(name)
+        if given is None:
+            continue  # load_state_dict names it
+        if given.is_floating_point() != expected.is_floating_point():
+            kind = str(given.dtype).removeprefix("torch.")
+            raise WeightsError(
+                f"the weights in {path} hold {kind} numbers where {expected.dtype} belong: {name}. "
+                f"Give the {MODEL_NAME} that training wrote"
+            )
+        if not given.is_floating_point():
+            continue
+        values = given.float()
+        if not values.isfinite().all():
+            what = "NaN" if values.isnan().any() else "infinity"
+        elif name.endswith(_VARIANCE) and (values < 0).any():
+            what = "a negative variance"
+        else:
+            continue
         raise WeightsError(
-            f"{path} has a damaged description ({error}). Copy or train it again"
-        ) from error
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise WeightsError(
-            f"{path} describes its model in a way this yolokit {__version__} does not know "
-            f"({where}: {error.errors()[0]['msg']}). Use the version that wrote it"
-        ) from error
-    if len(card.category_ids) != len(card.class_names):
-        raise WeightsError(
-            f"{path} names {len(card.class_names)} classes but {len(card.category_ids)} category "
-            "ids. Save it again with one id per class"
+            f"the weights in {path} hold {what}: {name}. The training that wrote them failed; "
+            "use another model or train it again with a lower train.lr"
         )
-    return card
-
-
-def _upgraded(tree: Any) -> Any:
-    """A card as it is written today; what yolokit never wrote is left to the validation."""
-    if not (isinstance(tree, dict) and tree.get("format", 1) == 1):
-        return tree
-    model = tree.get("model")
-    return {**tree, "format": 2, "model": nest_head(model) if isinstance(model, dict) else model}
 
 
 def _build_blank(card: ModelCard) -> Detector:

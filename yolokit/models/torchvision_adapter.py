@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from yolokit.models.detector import Detector
 from yolokit.ops.letterbox import fit_letterbox, resized_hw
-from yolokit.types import DecodedBoxes, Detections, GridOutput, Letterbox, Truth
+from yolokit.types import DecodedArrays, Detections, GridOutput, Letterbox, Truth
 
 _WHITE = 255.0
 _PAD = 114.0 / 255  # the grey that pictures are padded with, on torchvision's 0..1 scale
 
 Criterion = Callable[[list[GridOutput], list[Truth]], Mapping[str, Tensor]]
-Select = Callable[[DecodedBoxes, Sequence[Letterbox]], list[Detections]]
+Select = Callable[[DecodedArrays, Sequence[Letterbox]], list[Detections]]
 
 
 class TorchvisionAdapter(nn.Module):
@@ -31,7 +31,7 @@ class TorchvisionAdapter(nn.Module):
     Args:
         detector: trained through this adapter, or already trained.
         criterion: raw outputs and truths in input pixels to named losses.
-        select: decoded boxes and letterboxes to detections, its thresholds bound.
+        select: decoded arrays and letterboxes to detections, its thresholds bound.
         image_hw: the network input's (height, width) in pixels.
     """
 
@@ -71,7 +71,8 @@ class TorchvisionAdapter(nn.Module):
         if self.training:
             truths = _to_truths(targets, fitted)
             return dict(self.criterion(self.detector(batch * _WHITE), truths))
-        found = self.select(self.detector.decode(self.detector(batch * _WHITE)), fitted)
+        decoded = self.detector.decode(self.detector(batch * _WHITE))
+        found = self.select(decoded.numpy(), fitted)
         return [_to_tensors(detections, batch.device) for detections in found]
 
 

@@ -20,7 +20,7 @@ from yolokit.data.locate import locate_splits
 from yolokit.engine.run_folder import RunFolder
 from yolokit.errors import DataError
 from yolokit.heads.family import family_of
-from yolokit.models.model_file import ModelCard
+from yolokit.models.card import ModelCard
 from yolokit.sections import SplitConfig, settled
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "albumentations", "pycocotools", "numpy")

@@ -1,0 +1,95 @@
+"""The torch backend computes what the detector computes, whatever surrounds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from yolokit.errors import ConfigError
+from yolokit.inference.torch_backend import TorchBackend, _above, evaluating
+from yolokit.models.detector import Detector
+from yolokit.types import DecodedArrays, DecodedBoxes
+
+HW = (64, 96)
+
+
+def pictures(count: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (count, *HW, 3), dtype=np.uint8)
+
+
+def by_hand(detector: Detector, images: NDArray[np.uint8]) -> DecodedArrays:
+    """In one piece, with gradients."""
+    return detector.decode(detector(torch.from_numpy(images).permute(0, 3, 1, 2))).numpy()
+
+
+@pytest.mark.parametrize("options", [{}, {"head": "yolo", "strides": (8, 16)}])
+def test_a_few_pictures_at_a_time_change_nothing(
+    make_detector: Any, options: dict[str, Any]
+) -> None:
+    detector = make_detector(**options).eval()
+    images = pictures(2 * torch.get_num_threads() + 1)
+    got, expected = TorchBackend(detector)(images), by_hand(detector, images)
+    assert got.boxes.dtype == got.scores.dtype == np.float32
+    assert got.one_to_one == expected.one_to_one
+    np.testing.assert_allclose(got.boxes, expected.boxes, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(got.scores, expected.scores, rtol=1e-4, atol=1e-6)
+
+
+def test_only_as_many_pictures_as_threads_run_at_once(
+    make_detector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = make_detector().eval()
+    sizes: list[int] = []
+    detector.register_forward_pre_hook(lambda _m, inputs: sizes.append(len(inputs[0])))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    TorchBackend(detector)(pictures(5))
+    assert sizes == [2, 2, 1]
+
+
+def test_it_computes_in_full_precision_without_gradients(make_detector: Any) -> None:
+    backend = TorchBackend(make_detector().eval())
+    expected = backend(pictures(1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = backend(pictures(1))
+    assert np.array_equal(got.boxes, expected.boxes)
+    assert np.array_equal(got.scores, expected.scores)
+
+
+def test_a_detector_in_training_is_scored_with_the_weights_it_has(make_detector: Any) -> None:
+    detector = make_detector("resnet18").train()
+    with evaluating(detector) as backend:
+        assert not detector.training
+        before = backend(pictures(1))
+        with torch.no_grad():
+            detector.get_submodule("backbone.trunk.layer1.0.conv1").weight.mul_(2)
+        assert not np.array_equal(backend(pictures(1)).scores, before.scores)
+    assert detector.training
+
+
+def test_it_says_what_and_where_it_is(make_detector: Any) -> None:
+    backend = TorchBackend(make_detector(), "cpu")
+    assert backend.device == "cpu"
+    assert backend.description == f"torch {torch.__version__} on cpu"
+    with pytest.raises(ConfigError, match="no device 'cuda:99' here"):
+        backend.to("cuda:99")
+    assert backend.device == "cpu"
+
+
+def test_what_cannot_be_found_stays_on_the_device() -> None:
+    """Two pictures with 2 and 1 boxes above 0.5: two rows are copied, in the grid's order."""
+    scores = torch.tensor([[[0.1], [0.9], [0.2], [0.6]], [[0.5], [0.4], [0.1], [0.7]]])
+    decoded = DecodedBoxes(torch.arange(32.0).reshape(2, 4, 4), scores, one_to_one=True)
+    got = _above(decoded, 0.5)
+    assert got.boxes[:, :, 0].tolist() == [[4, 12], [28, 16]]
+    torch.testing.assert_close(got.scores[..., 0], torch.tensor([[0.9, 0.6], [0.7, 0]]))
+    assert got.one_to_one
+    assert _above(decoded, 0.95).boxes.shape == (2, 0, 4)
+
+
+def test_nan_is_copied_for_others_to_judge() -> None:
+    decoded = DecodedBoxes(torch.zeros(1, 3, 4), torch.full((1, 3, 2), float("nan")))
+    assert _above(decoded, 0.5).scores.isnan().all()

@@ -1,0 +1,141 @@
+"""The PyTorch backend: a detector on a CPU, GPU or Apple device. No other file here needs torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from yolokit.errors import ConfigError
+from yolokit.models.card import ModelCard
+from yolokit.models.detector import Detector
+from yolokit.models.model_file import load_model
+from yolokit.types import DecodedArrays, DecodedBoxes, GridOutput
+
+
+class TorchBackend:
+    """Runs a detector in full precision and without gradients, whatever is set around it.
+
+    Args:
+        detector: used where it is, as it is when called: its weights may be trained in between.
+            It must be in evaluation mode then.
+        device: move it there first; ``auto``: a GPU where there is one; None leaves it.
+    """
+
+    def __init__(self, detector: Detector, device: str | torch.device | None = None) -> None:
+        self.detector = detector
+        if device is not None:
+            self.to(device)
+
+    @property
+    def device(self) -> str:
+        """Where the detector is: ``cpu``, ``cuda:0``, …"""
+        return str(self.detector.get_buffer("mean").device)
+
+    @property
+    def description(self) -> str:
+        """The version of torch, and the device."""
+        device = torch.device(self.device)
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+        return f"torch {torch.__version__} on {name}"
+
+    def to(self, device: str | torch.device) -> None:
+        """Move the detector.
+
+        Raises:
+            ConfigError: no such device here.
+        """
+        self.detector.to(resolve_device(device))
+
+    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+        """See ``Backend``; one transfer to the device and one back."""
+        batch = torch.from_numpy(images).permute(0, 3, 1, 2)  # lies channels-last
+        device = torch.device(self.device)
+        with torch.inference_mode(), torch.autocast(device.type, enabled=False):
+            if device.type == "cpu":
+                parts = [self.detector(part) for part in _cache_sized(batch)]
+                outputs = [_joined(level) for level in zip(*parts, strict=True)]
+                return self.detector.decode(outputs).numpy()
+            decoded = self.detector.decode(self.detector(batch.to(device)))
+            return _above(decoded, score_threshold).numpy()
+
+
+def load_torch(path: Path, device: str | torch.device = "auto") -> tuple[TorchBackend, ModelCard]:
+    """A model file's network on a device, and its card.
+
+    Raises:
+        WeightsError: see ``load_model``.
+        ConfigError: no such device here.
+    """
+    detector, card = load_model(path)
+    return TorchBackend(detector, device), card
+
+
+@contextmanager
+def evaluating(detector: Detector) -> Iterator[TorchBackend]:
+    """A backend around a detector that is being trained; its mode is restored afterwards."""
+    was_training = detector.training
+    detector.eval()
+    try:
+        yield TorchBackend(detector)
+    finally:
+        detector.train(was_training)
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """The device of a name; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ConfigError: no such device, or none of it here.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        named = torch.device(device)
+        torch.empty(0, device=named)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ConfigError(f"no device {str(device)!r} here. Use cpu or auto") from error
+    return named
+
+
+def _cache_sized(batch: Tensor) -> tuple[Tensor, ...]:
+    """A picture a thread: a CPU waits for memory, and what a layer of few pictures leaves in its
+    cache the next layer finds there."""
+    return torch.split(batch, torch.get_num_threads())
+
+
+def _joined(parts: Sequence[GridOutput]) -> GridOutput:
+    """One level's outputs for several runs of pictures, in a row."""
+    if len(parts) == 1:
+        return parts[0]
+    confidences = [part.confidences for part in parts if part.confidences is not None]
+    return dataclasses.replace(
+        parts[0],
+        classes=torch.cat([part.classes for part in parts]),
+        confidences=torch.cat(confidences) if confidences else None,
+        box_codes=torch.cat([part.box_codes for part in parts]),
+    )
+
+
+def _above(decoded: DecodedBoxes, score_threshold: float) -> DecodedBoxes:
+    """The boxes that may be found, so that not all are copied from a device.
+
+    Pictures with fewer than the fullest one are filled up with boxes of score 0.
+    """
+    wanted = ~(decoded.scores.amax(dim=2) <= score_threshold)  # [B, N]; NaN is for others to judge
+    most = int(wanted.sum(dim=1).max())
+    rows = torch.argsort((~wanted).byte(), dim=1, stable=True)[:, :most]  # [B, M], grid order
+    scores = torch.where(wanted[..., None], decoded.scores, 0.0)
+    return DecodedBoxes(
+        decoded.boxes.gather(1, rows[..., None].expand(-1, -1, 4)),
+        scores.gather(1, rows[..., None].expand(-1, -1, scores.shape[2])),
+        decoded.one_to_one,
+    )

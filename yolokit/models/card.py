@@ -1,0 +1,176 @@
+"""What a model file says about itself, checked before anything is built. Needs no torch.
+
+A card may come from a stranger: every number that decides how much is allocated has a bound here,
+and a name that is printed holds nothing that a terminal obeys.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import unicodedata
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from yolokit._version import __version__
+from yolokit.config import ModelConfig
+from yolokit.errors import WeightsError
+from yolokit.heads.old_spellings import nest_head
+from yolokit.sections import PredictConfig
+
+MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
+MAX_SIDE = 4096  # pixels of the network's input; its maps would fill a GPU
+MAX_WIDTH = 8192  # of whatever an architecture counts: channels, bins, depth
+_MAX_NAME = 1000  # characters of a class name
+_MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
+_LONGEST_REASON = 200  # characters of an error that quotes a card
+_TURNS = (
+    "LRE",
+    "RLE",
+    "LRO",
+    "RLO",
+    "PDF",
+    "LRI",
+    "RLI",
+    "FSI",
+    "PDI",
+)  # of the direction of writing
+_FROM_FILE: dict[str, bool] = {"from_file": True}
+_TAMED = "\N{REPLACEMENT CHARACTER}"
+
+_Id: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Side: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+_Mean: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+_Deviation: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ModelCard(BaseModel):
+    """What a model file says about itself.
+
+    Args:
+        model: the architecture.
+        predict: the thresholds it was scored with.
+        class_names: the name of label 0..C-1; control characters become replacement characters.
+        category_ids: the data set's category id of label 0..C-1.
+        image_hw: the network input's (height, width) in pixels.
+        mean: per-channel mean of RGB in 0..1 that the pictures are normalised with.
+        std: per-channel standard deviation, likewise; above zero.
+        data_fingerprint: hash of the training data, empty where unknown.
+        metrics: what it scored when it was saved.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    format: Literal[2] = 2  # 1 had a flat model section, see ``nest_head``
+    yolokit_version: str = __version__
+    model: ModelConfig
+    predict: PredictConfig = PredictConfig()
+    class_names: list[str] = Field(min_length=1, max_length=MAX_CLASSES)
+    category_ids: list[_Id]
+    image_hw: tuple[_Side, _Side]
+    mean: tuple[_Mean, ...] = Field(min_length=3, max_length=3)
+    std: tuple[_Deviation, ...] = Field(min_length=3, max_length=3)
+    data_fingerprint: str = ""
+    metrics: dict[str, float | None] = {}
+
+    @field_validator("class_names", "yolokit_version")
+    @classmethod
+    def _printable(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse control characters in a file; those of training data must not cost its model."""
+        texts = [value] if isinstance(value, str) else value
+        if info.context is _FROM_FILE and any(map(_is_hostile, texts)):
+            raise ValueError("control characters, or too long. Give it a name that can be printed")
+        return value if isinstance(value, str) else list(map(_tamed, texts))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        if len(self.category_ids) != len(self.class_names):
+            raise ValueError(
+                f"it names {len(self.class_names)} classes but {len(self.category_ids)} category "
+                "ids. Save it again with one id per class"
+            )
+        largest = max(_numbers(self.model.model_dump()), default=0)
+        if not largest <= MAX_WIDTH:
+            raise ValueError(f"the architecture asks for {largest:g}, more than {MAX_WIDTH}")
+        return self
+
+
+def read_card(text: str, where: str) -> ModelCard:
+    """The card that a file holds as JSON.
+
+    Args:
+        text: from a file that anyone may have written.
+        where: the file, for errors.
+
+    Raises:
+        WeightsError: in one line: no card of this format, out of bounds, or with names that a
+            terminal would obey.
+    """
+    if len(text) > _MAX_TEXT:
+        raise WeightsError(f"{where} describes its model in {len(text)} characters: not yolokit's")
+    try:
+        return ModelCard.model_validate(_upgraded(json.loads(text)), context=_FROM_FILE)
+    except json.JSONDecodeError as error:
+        raise WeightsError(
+            f"{where} has a damaged description ({error}). Copy or train it again"
+        ) from error
+    except (ValidationError, RecursionError) as error:
+        raise WeightsError(
+            f"{where} describes its model in a way this yolokit {__version__} does not know "
+            f"({_reason(error)}). Use the version that wrote it"
+        ) from error
+
+
+def _upgraded(tree: Any) -> Any:
+    """A card as it is written today; what yolokit never wrote is left to the validation."""
+    if not (isinstance(tree, dict) and tree.get("format", 1) == 1):
+        return tree
+    model = tree.get("model")
+    return {**tree, "format": 2, "model": nest_head(model) if isinstance(model, dict) else model}
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return "nested too deep"
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    quoted = f"{where}: {said}" if where else said
+    return "".join(" " if _is_control(c) or c.isspace() else c for c in quoted)[:_LONGEST_REASON]
+
+
+def _is_hostile(text: str) -> bool:
+    return text != _tamed(text)
+
+
+def _tamed(text: str) -> str:
+    return "".join(_TAMED if _is_control(each) else each for each in text[:_MAX_NAME])
+
+
+def _is_control(character: str) -> bool:
+    """Whether a terminal might obey it: controls but for tab and line ends, halves of pairs,
+    and what turns the direction of writing."""
+    if character in "\t\n\r":
+        return False
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs") or unicodedata.bidirectional(character) in _TURNS
+
+
+def _numbers(value: Any) -> list[float]:
+    """All numbers of a tree of plain values; NaN as infinity."""
+    if isinstance(value, dict):
+        return [n for each in value.values() for n in _numbers(each)]
+    if isinstance(value, list | tuple):
+        return [n for each in value for n in _numbers(each)]
+    if isinstance(value, int | float):
+        return [math.inf if math.isnan(value) else value]
+    return []
