@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from yolokit.data.images import PictureFacts, decode_image, read_image, verify_image
+from yolokit.data.images import (
+    PictureFacts,
+    decode_image,
+    picture_count,
+    picture_format,
+    read_image,
+    verify_image,
+)
+from yolokit.data.orientation import parse_orientation
 from yolokit.errors import ImageError
 
 SCENE = np.zeros((4, 6, 3), dtype=np.uint8)  # asymmetric: every one of the 8 turns differs
@@ -69,6 +80,115 @@ def test_jpeg_orientation_agrees_with_opencv(orientation: int, tmp_path: Path) -
     oracle = cv2.imread(str(path), cv2.IMREAD_COLOR)[:, :, ::-1]  # another reader of the tag
     np.testing.assert_array_equal(upright, oracle)
     assert verify_image(path) == PictureFacts(upright.shape[:2], orientation >= 5)
+
+
+def tagged(tag: int, kind: int, count: int, value: int, extra: bytes = b"") -> bytes:
+    """An EXIF block that says "turn right" (6), with one other tag after or before it."""
+    entries = {0x0112: struct.pack("<HHII", 0x0112, 3, 1, 6)}
+    entries[tag] = struct.pack("<HHII", tag, kind, count, value)
+    body = b"".join(entries[each] for each in sorted(entries))
+    return b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4) + extra
+
+
+ODD = [
+    (kind, count, value, extra)
+    for kind in range(14)  # TIFF's types, with 0 and 13, which are none
+    for count, value, extra in [
+        (1, 38, struct.pack("<ii", -1, 0)),  # -1/0, as some cameras write a resolution
+        (1, 0xFFFFFFF0, b""),  # beyond the end
+        (0xFFFFFFFF, 38, b""),
+        (0, 0, b""),
+        (3, 38, b"\xff\xfe\xfd" * 9),
+    ]
+]
+
+
+@pytest.mark.parametrize("tag", [0x010F, 0x011A, 0x0131, 0x0201, 0x02BC, 0x8769, 0x8825, 0x9286])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_no_other_exif_tag_refuses_or_turns_a_picture(
+    tag: int, file_format: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    """560 odd values a format; Pillow alone refuses hundreds of them."""
+    path = tmp_path / "picture"
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
+    options: dict[str, Any] = {"lossless": True} if file_format == "WEBP" else {}
+    plain = np.rot90(decode_image(encode(image, file_format, **options)), -1)
+    for kind, count, value, extra in ODD:
+        data = encode(image, file_format, exif=tagged(tag, kind, count, value, extra), **options)
+        path.write_bytes(data)
+        np.testing.assert_array_equal(decode_image(data), plain)
+        assert verify_image(path) == PictureFacts((24, 16), True)
+    assert [str(each.message) for each in recwarn] == []
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"", b"Exif\0\0", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff\x01",
+        tagged(0x0112, 3, 1, 9), tagged(0x0112, 2, 1, 6), tagged(0x0112, 3, 1, 0),
+    ],
+)  # fmt: skip
+def test_an_orientation_that_cannot_be_read_is_upright(exif: bytes) -> None:
+    assert parse_orientation(exif) == 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", [1, 3, 4])
+def test_orientation_is_read_in_any_byte_order_and_width(order: str, kind: int) -> None:
+    value = struct.pack(order + {1: "B", 3: "H", 4: "L"}[kind], 8).ljust(4, b"\0")
+    head = (b"II" if order == "<" else b"MM") + struct.pack(order + "HIH", 42, 8, 1)
+    assert parse_orientation(head + struct.pack(order + "HHI", 0x0112, kind, 1) + value) == 8
+
+
+def test_a_picture_beyond_pillows_limit_is_read_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow's limit lowered instead of the picture enlarged: it warns above it, fails at twice."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for file_format in ("PNG", "JPEG", "TIFF", "WEBP", "MPO"):
+        path = tmp_path / f"large.{file_format}"
+        path.write_bytes(encode(Image.new("RGB", (60, 50), (9, 9, 9)), file_format))
+        assert read_image(path).shape == (50, 60, 3)
+        assert verify_image(path) == PictureFacts((50, 60), False)
+    assert Image.MAX_IMAGE_PIXELS == 1000  # and is left as it was
+    assert len(recwarn) == 0
+
+
+def test_a_picture_beyond_our_own_limit_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    data = bytearray(encode(Image.new("L", (1, 1)), "PNG"))
+    data[16:24] = struct.pack(">II", 30000, 20000)  # 600 megapixels, in the header
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path = tmp_path / "bomb.png"
+    path.write_bytes(data)
+    with pytest.raises(ImageError, match=r"bomb\.png has 30000x20000 pixels, .* Cut it into parts"):
+        read_image(path)
+    assert "more than the 537 million" in str(verify_image(path))
+
+
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(500)
+
+
+def test_heic_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "IMG_1.HEIC"
+    path.write_bytes(HEIC)
+    with pytest.raises(ImageError, match=r"IMG_1\.HEIC is a HEIC picture.*Convert it to JPEG"):
+        read_image(path)
+    assert "Convert it to JPEG" in str(verify_image(path))
+    assert picture_format(path) == "HEIC"
+
+
+def test_kind_and_count_are_read_from_the_content(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (0, 90, 200)]
+    more = {"save_all": True, "append_images": frames[1:]}
+    for file_format, options, count in (
+        ("JPEG", {}, 1), ("PNG", {}, 1), ("PNG", more, 3), ("WEBP", more, 3), ("TIFF", more, 3),
+        ("GIF", more, 3), ("MPO", more, 1),  # a phone's second view or preview
+    ):  # fmt: skip
+        path = tmp_path / "file"
+        path.write_bytes(encode(frames[0], file_format, **options))
+        assert (picture_format(path), picture_count(path)) == (file_format, count)
+    path.write_bytes(b"text")
+    assert (picture_format(path), picture_count(path)) == (None, 1)
 
 
 def test_16_bit_grey_keeps_the_high_byte() -> None:

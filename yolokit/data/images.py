@@ -7,18 +7,35 @@ file means the same pixels everywhere: upright, 8 bits, RGB.
 from __future__ import annotations
 
 import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from yolokit.data.orientation import QUARTER_TURNS, TURNS, read_orientation
 from yolokit.errors import ImageError
 
+MOST_PIXELS = 2**29  # 537 megapixels, 1.6 GB as RGB; a larger file is a mistake or an attack
 _SIXTEEN_BIT_MAX = 0xFFFF
-_EXIF_ORIENTATION = 0x0112
-_EXIF_QUARTER_TURNS = {5, 6, 7, 8}  # orientations that swap width and height
+_TURNED_BY_PILLOW = {"TIFF"}  # when it is decoded
+_OPENING = threading.Lock()  # Pillow's limit is one for all threads
+# Brands of ISO media files that hold one picture: https://github.com/nokiatech/heif
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_HEIF_ADVICE = (
+    "is a HEIC picture, whose decoder cannot be shipped under this licence. Convert it to JPEG "
+    "(macOS: sips -s format jpeg, elsewhere: heif-convert or ImageMagick), or let the phone save "
+    "JPEG (iPhone: Settings, Camera, Formats, Most Compatible)"
+)
+
+
+class _UnusableError(ValueError):
+    """Sound, but not for us: the message is complete and says what to do."""
 
 
 class PictureFacts(NamedTuple):
@@ -58,13 +75,18 @@ def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
         [H, W, 3] uint8 RGB, contiguous.
 
     Raises:
-        ImageError: truncated, not a picture, or floating-point samples (they have no agreed range).
+        ImageError: truncated, not a picture, HEIC, over `MOST_PIXELS`, or floating-point samples
+            (they have no agreed range).
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.load()  # raises on truncated data, where OpenCV would fill with grey
-            ImageOps.exif_transpose(image, in_place=True)
-            return np.array(_to_rgb(image), dtype=np.uint8)
+        with _open(io.BytesIO(data)) as image:
+            orientation = read_orientation(image)
+            _load(image)
+            turn = None if image.format in _TURNED_BY_PILLOW else TURNS.get(orientation)
+            upright = image if turn is None else image.transpose(turn)
+            return np.array(_to_rgb(upright), dtype=np.uint8)
+    except _UnusableError as error:
+        raise ImageError(f"{name} {error}") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         reason = _reason(error)
         raise ImageError(
@@ -79,13 +101,13 @@ def verify_image(path: Path) -> PictureFacts | str:
         What the picture is; or, in a few words, why `read_image` would fail.
     """
     try:
-        with Image.open(path) as image:
+        with _open(path) as image:
+            turned = read_orientation(image) in QUARTER_TURNS
             whole_size = image.size
-            turned = _quarter_turned(image)
             drafted = image.draft(None, (1, 1))  # a JPEG: read whole, computed at an eighth
-            image.load()  # turns a TIFF upright and takes its tag away
+            _load(image)
             width, height = whole_size if drafted else image.size
-            if _quarter_turned(image):
+            if turned and image.format not in _TURNED_BY_PILLOW:
                 width, height = height, width
             _require_integer_samples(image)
     except FileNotFoundError:
@@ -93,6 +115,93 @@ def verify_image(path: Path) -> PictureFacts | str:
     except Exception as error:
         return _reason(error)
     return PictureFacts((height, width), turned)
+
+
+def picture_format(path: Path) -> str | None:
+    """Which kind of picture a file holds by its first bytes; None where it is no picture.
+
+    Returns:
+        Pillow's name ("JPEG", "PNG", "GIF", ...), or "HEIC".
+    """
+    try:
+        with _open(path) as image:
+            return str(image.format)
+    except _UnusableError:
+        return "HEIC" if _is_heif(path) else "too large"
+    except Exception:  # whatever it is, it is no picture
+        return None
+
+
+def picture_count(path: Path) -> int:
+    """How many pictures a file holds (animated WebP and PNG, pages of a TIFF); 1 for most.
+
+    Smaller versions of one picture (a pyramid of a TIFF, a phone's MPO) count as one.
+    """
+    try:
+        with _open(path) as image:
+            count = int(getattr(image, "n_frames", 1))
+            if count > 1 and image.format == "TIFF":
+                image.seek(1)
+                reduced = getattr(image, "tag_v2", {}).get(254, 0) & 1  # NewSubfileType
+                return 1 if reduced else count
+            return 1 if image.format == "MPO" else count
+    except Exception:  # damaged: `read_image` says how
+        return 1
+
+
+@contextmanager
+def _unlimited() -> Iterator[None]:
+    """Without Pillow's limit and its warnings, which are for files of strangers."""
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _open(file: Path | io.BytesIO) -> Image.Image:
+    """A picture whose header is read.
+
+    Raises:
+        _UnusableError: HEIC, or too many pixels.
+        Exception: whatever Pillow raises.
+    """
+    try:
+        with _unlimited():
+            image = Image.open(file)
+    except UnidentifiedImageError:
+        if _is_heif(file):
+            raise _UnusableError(_HEIF_ADVICE) from None
+        raise
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        image.close()
+        raise _UnusableError(
+            f"has {width}x{height} pixels, more than the {MOST_PIXELS / 1e6:.0f} million that are "
+            "read. Cut it into parts, or save it smaller"
+        )
+    return image
+
+
+def _load(image: Image.Image) -> None:
+    """Decode; raises on truncated data, where OpenCV would fill with grey."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        with _unlimited():  # some formats ask for the limit again
+            image.load()
+    else:
+        image.load()
+
+
+def _is_heif(file: Path | io.BytesIO) -> bool:
+    if isinstance(file, Path):
+        with file.open("rb") as opened:
+            head = opened.read(12)
+    else:
+        head = file.getvalue()[:12]
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -125,7 +234,3 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _require_integer_samples(image: Image.Image) -> None:
     if image.mode == "F":
         raise ValueError("floating-point samples have no agreed range, save it as 8 or 16 bit")
-
-
-def _quarter_turned(image: Image.Image) -> bool:
-    return image.getexif().get(_EXIF_ORIENTATION) in _EXIF_QUARTER_TURNS
