@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.files import remove_leftovers, write_text_atomically, written_atomically
+from yolokit.files import (
+    free_file,
+    new_folder,
+    remove_leftovers,
+    write_text_atomically,
+    written_atomically,
+)
 
 
 def test_the_name_appears_with_the_whole_content(tmp_path: Path) -> None:
@@ -47,3 +53,14 @@ def test_leftovers_of_a_killed_writer_go_and_nothing_else(tmp_path: Path) -> Non
         file.write_text("")
     remove_leftovers(path)
     assert set(tmp_path.iterdir()) == set(kept)
+
+
+def test_new_folders_and_free_files_lie_beside_what_is_there(tmp_path: Path) -> None:
+    folders = [new_folder(tmp_path / "runs" / "detect") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["detect", "detect-2", "detect-3"]
+    assert all(folder.is_dir() for folder in folders)
+    path = tmp_path / "found.json"
+    assert free_file(path) == path
+    path.touch()
+    (tmp_path / "found-2.json").touch()
+    assert free_file(path).name == "found-3.json"

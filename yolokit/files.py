@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import secrets
 from collections.abc import Iterator
@@ -29,6 +30,27 @@ def written_atomically(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def new_folder(path: Path) -> Path:
+    """Create a folder that was not there: ``path``, else with -2, -3, ... after its name.
+
+    Of several processes that ask at once, each gets its own.
+    """
+    numbered = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    for folder in itertools.chain([path], numbered):
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise AssertionError("counting has no end")
+
+
+def free_file(path: Path) -> Path:
+    """The path itself, or with -2, -3, ... after its stem: the first where nothing lies yet."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
 def write_text_atomically(path: Path, text: str) -> None:

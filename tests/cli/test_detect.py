@@ -284,3 +284,63 @@ def test_what_is_not_given_is_the_models_own(
     assert main([*command, str(tmp_path / "own")]) == 0
     assert _count(tmp_path / "own") == 5
     assert "1 frame has 5 objects, the most that are kept. --max-obj" in capsys.readouterr().err
+
+
+def test_a_second_run_destroys_nothing(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "a" / "x.png")
+    save_noise(tmp_path / "b" / "x.png", seed=1)
+    for folder in ("a", "b"):
+        assert detect(f"{folder}/x.png", "--save-json") == 0
+    assert files(tmp_path / "runs") == [
+        *("detect-2/detections.json", "detect-2/x.png", "detect/detections.json", "detect/x.png")
+    ]
+    for folder in ("a", "b"):
+        assert detect(f"{folder}/x.png", "--save-json", "--out", "out") == 0
+    assert files(tmp_path / "out") == ["b_x.png", "detections-2.json", "detections.json", "x.png"]
+    sources = [
+        json.loads((tmp_path / "out" / name).read_text())[0]["source"]
+        for name in ("detections.json", "detections-2.json")
+    ]
+    assert sources == ["a/x.png", "b/x.png"]
+    assert "detections.json is kept; writing out/detections-2.json" in capsys.readouterr().err
+
+
+def test_a_run_that_fails_leaves_no_empty_folder(detect: Detect, tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"nonsense")
+    assert detect("x.png") == 1
+    assert not (tmp_path / "runs" / "detect").exists()
+
+
+def test_only_some_classes(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "x.png")
+
+    def found(*arguments: str) -> list[tuple[str, list[float]]]:
+        detect("x.png", "--save-json", "--out", tmp_path / " ".join(arguments), *arguments)
+        records = json.loads((tmp_path / " ".join(arguments) / "detections.json").read_text())
+        return [(each["name"], each["box"]) for each in records[0]["detections"]]
+
+    everything = found("--max-objects", "1000")
+    white = [each for each in everything if each[0] == "white"]
+    assert 3 < len(white) < len(everything)
+    assert found("--classes", "white", "--max-objects", "1000") == white
+    assert found("--classes", "white", "--max-objects", "3") == white[:3]  # none crowded out
+    assert found("--classes", " white, red", "--max-objects", "1000") == everything
+    capsys.readouterr()
+    assert detect("x.png", "--classes", "blue,white") == 1
+    error = capsys.readouterr().err
+    assert error == "error: --classes names 'blue'. The model knows: red, white\n"
+
+
+def test_pictures_of_a_phones_folder_are_read_or_named(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "IMG.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert detect("in", "--out", "out") == 3
+    assert "IMG.HEIC is a HEIC picture" in capsys.readouterr().err
+    assert detect("in/IMG.HEIC", "--out", "out") == 1
+    assert "Convert it to JPEG" in capsys.readouterr().err

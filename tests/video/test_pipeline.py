@@ -19,10 +19,10 @@ FILE = Source("film", Kind.VIDEO)
 EMPTY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
 
-def frames(count: int, source: Source = FILE) -> Iterator[Frame]:
+def frames(count: int, source: Source = FILE, *, live: bool = False) -> Iterator[Frame]:
     for index in range(count):
         image = np.full((2, 2, 3), index % 256, np.uint8)
-        yield Frame(image, source, index, pts_ms=index * 40.0, fps=25.0)
+        yield Frame(image, source, index, pts_ms=index * 40.0, fps=25.0, live=live)
 
 
 def brightness(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
@@ -65,7 +65,7 @@ def test_every_frame_once_in_order_with_its_own_detections(batch_size: int, slow
     assert seen == [(index, index) for index in range(50)]
 
 
-def test_batches_are_full_but_the_last_and_streams_go_singly() -> None:
+def test_batches_are_full_but_the_last() -> None:
     sizes: list[int] = []
 
     def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
@@ -74,10 +74,24 @@ def test_batches_are_full_but_the_last_and_streams_go_singly() -> None:
 
     run_pipeline(frames(7), predict, lambda *_: None, batch_size=3)
     assert sizes == [3, 3, 1]
-    sizes.clear()
-    camera = Source("0", Kind.STREAM)
-    run_pipeline(frames(3, camera), predict, lambda *_: None, batch_size=3)
-    assert sizes == [1, 1, 1]
+
+
+def test_live_frames_wait_for_no_batch() -> None:
+    """The camera sends its next frame only when the last one has been looked at."""
+    looked = threading.Event()
+    looked.set()
+
+    def camera() -> Iterator[Frame]:
+        for frame in frames(3, Source("0", Kind.STREAM), live=True):
+            assert looked.wait(10)
+            looked.clear()
+            yield frame
+
+    def observe(_frame: Frame, _: Detections) -> bool:
+        looked.set()
+        return True
+
+    assert run_pipeline(camera(), nothing, lambda *_: None, batch_size=3, observe=observe) == 3
 
 
 def test_no_frames() -> None:
@@ -208,3 +222,44 @@ def test_a_source_that_hangs_does_not_hold_a_stopped_run() -> None:
         assert run_pipeline(decode(), nothing, consume, stop=stop) == 1
     finally:
         forever.set()
+
+
+def test_of_a_live_source_the_newest_frame_is_next() -> None:
+    """While frame 0 is predicted, nine more arrive: the ninth is looked at, eight are dropped."""
+    predicting, all_sent = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def camera() -> Iterator[Frame]:
+        first, *rest = frames(10, Source("0", Kind.STREAM), live=True)
+        yield first
+        assert predicting.wait(10)
+        yield from rest
+        all_sent.set()  # the pipeline has taken the ninth, or it would not ask again
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        predicting.set()
+        assert all_sent.wait(10)
+        return nothing(images)
+
+    count = run_pipeline(camera(), predict, lambda frame, _: seen.append(frame.index))
+    assert (count, seen) == (2, [0, 9])
+
+
+def test_a_live_frame_replaces_none_of_another_source() -> None:
+    predicting, all_sent = threading.Event(), threading.Event()
+    seen: list[tuple[str, int]] = []
+
+    def cameras() -> Iterator[Frame]:
+        yield from frames(1)
+        assert predicting.wait(10)
+        for name in ("0", "1"):
+            yield from frames(3, Source(name, Kind.STREAM), live=True)
+        all_sent.set()
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        predicting.set()
+        assert all_sent.wait(10)
+        return nothing(images)
+
+    run_pipeline(cameras(), predict, lambda frame, _: seen.append((frame.source.name, frame.index)))
+    assert seen == [("film", 0), ("0", 2), ("1", 2)]

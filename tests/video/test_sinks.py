@@ -119,3 +119,26 @@ def test_pictures_are_rgb(tmp_path: Path, suffix: str) -> None:
     save_picture(tmp_path / f"a{suffix}", image)
     with Image.open(tmp_path / f"a{suffix}") as read:
         assert np.abs(np.asarray(read.convert("RGB")).astype(int) - image).max() < 12
+
+
+def test_names_spare_what_lies_there(tmp_path: Path) -> None:
+    for left in ("x.jpg", "film.mp4", "clip.part.mkv"):
+        (tmp_path / left).write_text("of an earlier run")
+    names = OutputNames(tmp_path, [])
+    assert names.name(picture(Path("a/x.jpg")), ".jpg").name == "a_x.jpg"
+    film = Source("b/film.avi", Kind.VIDEO, Path("b/film.avi"))
+    assert names.name(film, ".mp4").name == "b_film.mp4"
+    clip = Source("b/clip.avi", Kind.VIDEO, Path("b/clip.avi"))  # its rescue file would be lost
+    assert names.name(clip, ".mp4").name == "b_clip.mp4"
+
+
+def test_a_picture_at_an_address_is_named_after_it(tmp_path: Path) -> None:
+    names = OutputNames(tmp_path, [])
+
+    def name(address: str) -> str:
+        return names.name(Source(address, Kind.IMAGE, address=address), ".jpg").name
+
+    assert name("http://h:80/a/photo.jpg?size=1") == "photo.jpg"
+    assert name("http://h/b/photo.jpg") == "http_h_b_photo.jpg.jpg"
+    assert name("http://h/..%2F..%2Fetc/%2e%2e%2fpass%00wd.jpg") == "pass_wd.jpg"
+    assert name("http://h/") == "http_h.jpg"

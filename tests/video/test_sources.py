@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from yolokit.errors import SourceError
 from yolokit.video.frames import Kind
@@ -68,3 +70,16 @@ def test_a_word_that_names_nothing(folder: Path, word: str) -> None:
     with pytest.raises(SourceError) as caught:
         names(folder, word)
     assert word.removeprefix("DIR/") in str(caught.value)
+
+
+def test_a_file_without_suffix_is_what_it_holds(
+    tmp_path: Path, make_video: Callable[..., Path]
+) -> None:
+    for file_format in ("JPEG", "PNG", "GIF"):
+        Image.new("RGB", (8, 8)).save(tmp_path / file_format.lower(), file_format)
+    make_video("film.avi", frames=2).rename(tmp_path / "film")
+    (tmp_path / "README").write_text("not a picture")
+    words = [str(tmp_path / name) for name in ("jpeg", "png", "gif", "film")]
+    kinds = [source.kind for source in find_sources(words)]
+    assert kinds == [Kind.IMAGE, Kind.IMAGE, Kind.VIDEO, Kind.VIDEO]
+    assert names(tmp_path, "DIR") == ["DIR/gif", "DIR/jpeg", "DIR/png"]

@@ -95,3 +95,60 @@ def test_lost_frames_are_noticed(tmp_path: Path, counters: SimpleNamespace) -> N
         video.close()
     assert not video.path.exists()
     assert video.rescue.exists()
+
+
+def shown(path: Path, counters: SimpleNamespace) -> list[int]:
+    return [counters.read(frame) for frame in counters.read_video(path)[0]]
+
+
+@pytest.mark.parametrize(
+    ("fps", "times_ms", "expected"),
+    [
+        # a camera of 30 frames a second of which every third is looked at
+        (30.0, [0, 100, 200], [0, 0, 0, 1, 1, 1, 2]),
+        # a phone's film: 30 frames a second, then 5
+        (30.0, [0, 1000 / 30, 1000 / 15, 266.7, 466.7], [0, 1] + [2] * 6 + [3] * 6 + [4]),
+        # less than a period early or late is no reason to move a frame
+        (10.0, [0, 160, 140, 350, 400], [0, 1, 2, 3, 4]),
+        # ten times as many as the rate states: one of ten is kept, and so is the speed
+        (10.0, [10.0 * number for number in range(60)], None),
+        # a clock that was set an hour on
+        (10.0, [0, 100, 3_700_000, 3_700_100], [0, 1, 2, 3]),
+        (10.0, [5000, 5100, 5300], [0, 1, 1, 2]),  # starts late
+    ],
+)
+def test_a_film_plays_at_the_speed_of_its_source(
+    tmp_path: Path,
+    counters: SimpleNamespace,
+    fps: float,
+    times_ms: list[float],
+    expected: list[int] | None,
+) -> None:
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=fps)
+    for number, at_ms in enumerate(times_ms):
+        video.write(counters.image(number), at_ms=at_ms)
+    video.close()
+    numbers = shown(video.path, counters)
+    if expected is not None:
+        assert numbers == expected
+    else:  # place k of the film holds a frame due within a period of k * 100 ms
+        assert len(numbers) in (6, 7)
+        assert all(abs(10 * number - 100 * place) <= 100 for place, number in enumerate(numbers))
+    assert len(numbers) == len(times_ms) + video.repeated - video.dropped
+
+
+@pytest.mark.parametrize(
+    ("fps", "written"),
+    [(239.894, 239.89), (239.76023976, 239.76), (119.88, 119.88), (960.0, 960.0), (65.536, 65.54)],
+)
+def test_slow_motion_rates_are_written(
+    tmp_path: Path, counters: SimpleNamespace, fps: float, written: float
+) -> None:
+    """MPEG-4 counts at most 65535 units of time a second; 239894/1000 has more."""
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=fps)
+    for number in range(6):
+        video.write(counters.image(number), at_ms=number * 1000 / fps)
+    video.close()
+    frames, read_fps = counters.read_video(video.path)
+    assert [counters.read(frame) for frame in frames] == list(range(6))
+    assert read_fps == pytest.approx(written, rel=1e-4)

@@ -30,13 +30,15 @@ class Outcome:
         frames: read, predicted and consumed.
         written: files, in the order they were finished.
         skipped: sources that could not be read.
-        notes: sources that may have been read in part.
+        notes: sources that were read in part, and what of them is not in the files.
+        broken_off: whether a live source stopped sending.
     """
 
     frames: int
     written: list[Path]
     skipped: list[Skipped]
     notes: list[str]
+    broken_off: bool
 
 
 class Painter:
@@ -80,15 +82,17 @@ def detect(
             under a final name; an unfinished video stays as ``NAME.part.mkv``.
     """
     reader = FrameReader(sources)
-    sinks: list[Sink] = [
-        AnnotatedSink(OutputNames(folder, sources), Painter(class_names), videos=save_video)
-    ]
+    annotated = AnnotatedSink(OutputNames(folder, sources), Painter(class_names), videos=save_video)
+    sinks: list[Sink] = [annotated]
     if json_file is not None and category_ids is not None:
         sinks.append(RowSink(json_file, category_ids))
     elif json_file is not None:
         sinks.append(RecordSink(json_file, class_names))
 
+    drops = _Drops()
+
     def consume(frame: Frame, detections: Detections) -> None:
+        drops.count(frame)
         for sink in sinks:
             sink.write(frame, detections)
 
@@ -109,8 +113,30 @@ def detect(
         frames=frames,
         written=[path for sink in sinks for path in sink.written],
         skipped=reader.skipped,
-        notes=reader.notes,
+        notes=[*reader.notes, *drops.notes(), *annotated.notes],
+        broken_off=reader.broken_off,
     )
+
+
+class _Drops:
+    """Counts the frames of live sources that were passed over for newer ones."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Source, tuple[int, int]] = {}  # how many frames, the last one's number
+
+    def count(self, frame: Frame) -> None:
+        """One frame was looked at."""
+        if frame.live:
+            self._seen[frame.source] = self._seen.get(frame.source, (0, 0))[0] + 1, frame.index
+
+    def notes(self) -> list[str]:
+        """A sentence for each source of which frames were dropped."""
+        return [
+            f"{source.name}: {last + 1 - count} of {last + 1} frames were dropped, so that the "
+            "newest is always looked at"
+            for source, (count, last) in self._seen.items()
+            if count < last + 1
+        ]
 
 
 def dataset_sources(split: SplitConfig) -> list[Source]:

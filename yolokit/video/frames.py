@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Source:
         name: as the user wrote it, or as a folder or glob led to it; a URL without its password.
         kind: how it is read.
         path: the file; None for a camera or URL.
-        address: what to open for a camera or URL.
+        address: what to open for a camera or URL; a picture may have one, too.
         image_id: its id in a COCO file, where it comes from a data set.
     """
 
@@ -35,6 +36,15 @@ class Source:
     path: Path | None = None
     address: str | None = None
     image_id: int | None = None
+
+    @property
+    def file_name(self) -> PurePath | None:
+        """The path of the file, or within a picture's address; None for a stream."""
+        if self.path is not None:
+            return self.path
+        if self.kind is Kind.IMAGE:
+            return PurePosixPath(unquote(urlsplit(self.name).path))
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +55,10 @@ class Frame:
         image: [H, W, 3] uint8 RGB, upright.
         source: where it comes from.
         index: its number in the source, from 0.
-        pts_ms: when it is shown, milliseconds from the source's start.
+        pts_ms: when it is shown, milliseconds from the source's start; of a live source, when it
+            arrived, from the arrival of the first.
         fps: the source's frames a second, not rounded; 0 for a picture.
+        live: comes as it happens, from a source that does not wait; a newer one takes its place.
     """
 
     image: NDArray[np.uint8]
@@ -54,6 +66,7 @@ class Frame:
     index: int
     pts_ms: float
     fps: float
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

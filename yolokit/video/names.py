@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from yolokit.video.frames import Source
+from yolokit.video.video_file import VideoFile
 
 _UNSAFE = re.compile(r"[^\w.-]+")  # of a URL: slashes, colons, question marks
 
@@ -18,6 +19,9 @@ class OutputNames:
     Args:
         folder: where the files will lie; need not exist.
         sources: whose files are never to be overwritten.
+
+    What lies in the folder already, from an earlier run or from the user, is not overwritten
+    either.
     """
 
     def __init__(self, folder: Path, sources: Iterable[Source]) -> None:
@@ -33,7 +37,9 @@ class OutputNames:
         """
         for stem in _stems(source):
             chosen = self.folder / (stem + suffix)
-            if _key(chosen) not in self._taken:
+            rescue = chosen.with_name(f"{chosen.stem}.part.mkv")  # of a film that was cut short
+            there = chosen.exists() or (suffix == VideoFile.SUFFIX and rescue.exists())
+            if _key(chosen) not in self._taken and not there:
                 break
         self._taken.add(_key(chosen))
         return chosen
@@ -41,12 +47,12 @@ class OutputNames:
 
 def _stems(source: Source) -> Iterator[str]:
     """Without end: a source's own name, with its folder's, numbered."""
-    if source.path is None:
-        stem = _UNSAFE.sub("_", source.name).strip("_") or "stream"
-    else:
-        stem = source.path.stem
-        yield stem
-        stem = f"{source.path.absolute().parent.name}_{stem}"
+    stem = _UNSAFE.sub("_", source.name).strip("_") or "stream"
+    if source.path is not None:
+        yield source.path.stem
+        stem = f"{source.path.absolute().parent.name}_{source.path.stem}"
+    elif source.file_name is not None:  # a picture's address
+        yield _UNSAFE.sub("_", source.file_name.stem).strip("_.") or stem
     yield stem
     yield from (f"{stem}_{number}" for number in itertools.count(2))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError, YolokitError
 from yolokit.types import Detections
-from yolokit.video.frames import Frame, Kind
+from yolokit.video.frames import Frame
 
 Predict = Callable[[list[NDArray[np.uint8]]], Sequence[Detections]]
 Consume = Callable[[Frame, Detections], None]
@@ -36,8 +36,9 @@ def run_pipeline(
     """Predict on every frame and hand each, in order, to ``consume``.
 
     Frames are decoded in one thread and consumed in another; prediction and ``observe`` run in
-    the calling thread, where windows must be served. Streams go frame by frame, so that what is
-    seen is not late. When ``stop`` is set, what was predicted is still consumed.
+    the calling thread, where windows must be served. Live frames go one by one, and one that still
+    waits when the next arrives is dropped: what is seen is never late. When ``stop`` is set,
+    what was predicted is still consumed.
 
     Args:
         frames: iterated once, in the decoding thread.
@@ -85,17 +86,29 @@ class _Channel(Generic[T]):
     """A bounded queue that lets go of whoever waits as soon as one of the events is set."""
 
     def __init__(self, capacity: int, cancels: Sequence[threading.Event]) -> None:
-        self._queue: queue.Queue[T | None] = queue.Queue(capacity)
-        self._cancels = cancels
+        self._items: deque[T | None] = deque()
+        self._changed = threading.Condition()
+        self._capacity, self._cancels = capacity, cancels
 
-    def put(self, item: T | None) -> bool:
-        """False when cancelled."""
-        while not self.cancelled:
-            try:
-                self._queue.put(item, timeout=_POLL_SECONDS)
+    def put(self, item: T | None, replaces: Callable[[T], bool] | None = None) -> bool:
+        """Add an item, when there is room for it; False when cancelled.
+
+        Args:
+            item: None ends the channel.
+            replaces: whether the item takes the place of one that waits: the last, if any.
+        """
+        with self._changed:
+            while not self.cancelled:
+                last = self._items[-1] if self._items else None
+                if last is not None and replaces is not None and replaces(last):
+                    self._items[-1] = item
+                elif len(self._items) >= self._capacity:
+                    self._changed.wait(_POLL_SECONDS)
+                    continue
+                else:
+                    self._items.append(item)
+                self._changed.notify_all()
                 return True
-            except queue.Full:
-                continue
         return False
 
     def end(self) -> None:
@@ -104,10 +117,12 @@ class _Channel(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         while not self.cancelled:
-            try:
-                item = self._queue.get(timeout=_POLL_SECONDS)
-            except queue.Empty:
-                continue
+            with self._changed:
+                if not self._items:
+                    self._changed.wait(_POLL_SECONDS)
+                    continue
+                item = self._items.popleft()
+                self._changed.notify_all()
             if item is None:
                 return
             yield item
@@ -140,7 +155,7 @@ class _Decoder:
     def _run(self) -> None:
         try:
             for frame in self._frames:
-                if not self._channel.put(frame):
+                if not self._channel.put(frame, replaces=_newer_than(frame)):
                     break
         except BaseException as error:
             self.failure = error
@@ -177,12 +192,17 @@ class _Consumer:
             self._broken.set()
 
 
+def _newer_than(frame: Frame) -> Callable[[Frame], bool] | None:
+    """Whether a frame that waits is stale once this one is there."""
+    return (lambda waiting: waiting.source is frame.source) if frame.live else None
+
+
 def _batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
     """Full batches but for the last, so that results do not depend on timing."""
     batch: list[Frame] = []
     for frame in frames:
         batch.append(frame)
-        if len(batch) == size or frame.source.kind is Kind.STREAM:
+        if len(batch) == size or frame.live:
             yield batch
             batch = []
     if batch:

@@ -18,10 +18,14 @@ from yolokit.files import written_atomically
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
+from yolokit.video.sound import may_have_sound
 from yolokit.video.video_file import VideoFile
 
 _JPEG_QUALITY = 95  # percent
+_LONGEST_JPEG_SIDE, _LONGEST_WEBP_SIDE = 65500, 16383  # pixels; what the formats can state
 _PICTURE_SUFFIXES = {".png", ".webp", ".bmp", ".tif", ".tiff"}  # kept; the rest become .jpg
+
+_SILENT = "sound is not copied: annotated videos have none"
 
 Draw = Callable[[Frame, Detections], NDArray[np.uint8]]
 
@@ -52,9 +56,11 @@ class AnnotatedSink:
 
     def __init__(self, names: OutputNames, draw: Draw, *, videos: bool = True) -> None:
         self.written: list[Path] = []
+        self.notes: list[str] = []
         self._names, self._draw, self._videos = names, draw, videos
         self._source: Source | None = None
         self._video: VideoFile | None = None
+        self._live = False
 
     def write(self, frame: Frame, detections: Detections) -> None:
         """Draw and store one frame."""
@@ -68,13 +74,15 @@ class AnnotatedSink:
                 path = self._names.name(frame.source, VideoFile.SUFFIX)
                 height, width = frame.image.shape[:2]
                 self._video = VideoFile(path, size_wh=(width, height), fps=frame.fps)
-            self._video.write(self._draw(frame, detections))
+            self._video.write(self._draw(frame, detections), at_ms=frame.pts_ms)
+            self._live = frame.live
 
     def close(self) -> None:
         """Finish the video that is open."""
         if self._video is not None:
             self._video.close()
             self.written.append(self._video.path)
+            self._note(self._video)
         self._video = None
 
     def abort(self) -> None:
@@ -83,10 +91,27 @@ class AnnotatedSink:
             self._video.abort()
         self._video = None
 
+    def _note(self, video: VideoFile) -> None:
+        assert self._source is not None
+        path = self._source.path
+        if path is not None and _SILENT not in self.notes and may_have_sound(path):
+            self.notes.append(_SILENT)
+        moved = video.repeated + video.dropped
+        if self._live or moved <= max(1, video.frames // 1000):
+            return
+        self.notes.append(
+            f"{self._source.name} has an uneven frame rate; {video.path} plays at its speed with "
+            f"{video.fps:g} frames a second: {video.repeated} repeated, {video.dropped} left out"
+        )
+
     def _picture(self, source: Source, image: NDArray[np.uint8]) -> None:
-        assert source.path is not None
-        suffix = source.path.suffix.lower()
-        path = self._names.name(source, suffix if suffix in _PICTURE_SUFFIXES else ".jpg")
+        name = source.file_name
+        suffix = "" if name is None else name.suffix.lower()
+        if suffix not in _PICTURE_SUFFIXES:
+            suffix = ".png" if max(image.shape) > _LONGEST_JPEG_SIDE else ".jpg"
+        elif suffix == ".webp" and max(image.shape) > _LONGEST_WEBP_SIDE:
+            suffix = ".png"
+        path = self._names.name(source, suffix)
         save_picture(path, image)
         self.written.append(path)
 

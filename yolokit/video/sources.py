@@ -7,13 +7,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from yolokit.data.images import picture_format
 from yolokit.errors import SourceError
 from yolokit.video.frames import Kind, Source
 
 IMAGE_SUFFIXES = {
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm",
-    ".pgm", ".pbm", ".pnm", ".avif", ".jp2",
+    ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".jpf", ".mpo", ".apng", ".tga",
+    ".qoi",
 }  # fmt: skip
+# Pictures that are mostly unreadable: named one by one as skipped, never passed over in silence.
+RAW_SUFFIXES = {
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".srw", ".pef",
+}  # fmt: skip
+_HARD_SUFFIXES = RAW_SUFFIXES | {".heic", ".heif", ".hif", ".jxl", ".psd", ".exr"}
 VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
     ".wmv", ".flv", ".3gp", ".ogv", ".gif", ".mjpg", ".mjpeg", ".vob", ".asf",
@@ -26,9 +33,9 @@ def find_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> list[Source
     """Every source that the words name, in their order; folders and globs sorted by name.
 
     Args:
-        words: each a picture or video file, a folder (its pictures and videos, not its
-            subfolders), a glob (``**`` for subfolders), a camera's number, a URL, or ``-`` for
-            paths on ``stdin``, one a line.
+        words: each a picture or video file (one without a suffix is looked into), a folder (its
+            pictures and videos, not its subfolders), a glob (``**`` for subfolders), a
+            camera's number, a URL, or ``-`` for paths on ``stdin``, one a line.
         stdin: lines that ``-`` stands for.
 
     Raises:
@@ -75,8 +82,11 @@ def _listed(line: str) -> list[Source]:
 def _file(path: Path) -> Source:
     if path.is_char_device():  # /dev/video0
         return _stream(str(path))
-    kind = Kind.IMAGE if path.suffix.lower() in IMAGE_SUFFIXES else Kind.VIDEO
-    return Source(str(path), kind, path)
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES | _HARD_SUFFIXES:
+        return Source(str(path), Kind.IMAGE, path)
+    is_video = suffix in VIDEO_SUFFIXES or picture_format(path) in (None, "GIF", "MPEG")
+    return Source(str(path), Kind.VIDEO if is_video else Kind.IMAGE, path)
 
 
 def _folder(folder: Path) -> Iterator[Source]:
@@ -90,7 +100,11 @@ def _folder(folder: Path) -> Iterator[Source]:
 
 
 def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+    """By its suffix; a file without one is looked into."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES | _HARD_SUFFIXES:
+        return True
+    return suffix == "" and path.is_file() and picture_format(path) is not None
 
 
 def _glob(pattern: str) -> Iterator[Source]:

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from yolokit.errors import SourceError
 
 _CODEC = "mp4v"
+_MOST_TICKS = 65535  # MPEG-4 counts time in at most so many parts of a second
+_EPSILON = 1e-6  # frames; what rounding makes of a place that is a whole number
+_LONGEST_GAP_MS = 600_000.0  # between two frames; a longer one is a clock that was set anew
 
 
 class VideoFile:
@@ -27,7 +30,11 @@ class VideoFile:
         path: the final name, ending in ``VideoFile.SUFFIX``; its folder is created.
         size_wh: (width, height) of the first frame, pixels; later frames are scaled to it. An
             odd side is extended by one pixel, which the codec needs.
-        fps: frames a second, kept as a float.
+        fps: frames a second; rounded where the codec cannot count so finely (above 65).
+
+    Attributes:
+        repeated: frames shown longer than one period, counted for each further period.
+        dropped: frames left out because they came too close after another.
 
     Raises:
         SourceError: no encoder, or the folder cannot be written.
@@ -37,7 +44,10 @@ class VideoFile:
 
     def __init__(self, path: Path, *, size_wh: tuple[int, int], fps: float) -> None:
         self.path = path
-        self.frames = 0
+        self.frames = self.repeated = self.dropped = 0
+        self.fps = encodable_fps(fps)
+        self._start_ms: float | None = None
+        self._last: NDArray[np.uint8] | None = None
         self._size_wh = size_wh
         path.parent.mkdir(parents=True, exist_ok=True)
         self._whole = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
@@ -46,7 +56,7 @@ class VideoFile:
         self._writers = []
         for target in (self._whole, self.rescue):
             code = cv2.VideoWriter.fourcc(*_CODEC)
-            writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, even_wh)
+            writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, self.fps, even_wh)
             if not writer.isOpened():
                 self._release()
                 self._whole.unlink(missing_ok=True)
@@ -56,8 +66,43 @@ class VideoFile:
                 )
             self._writers.append(writer)
 
-    def write(self, image: NDArray[np.uint8]) -> None:
-        """Add a frame: [H, W, 3] uint8 RGB."""
+    def write(self, image: NDArray[np.uint8], *, at_ms: float | None = None) -> None:
+        """Add a frame.
+
+        The file's frames are evenly spaced. A frame that is due later than its place makes the one
+        before it last longer; one that is due more than a period before its place is dropped.
+
+        Args:
+            image: [H, W, 3] uint8 RGB.
+            at_ms: when it is shown, milliseconds on the source's clock; None: right after the last.
+        """
+        bgr = self._fitted(image)
+        place = float(self.frames) if at_ms is None else self._place(at_ms)
+        if place < self.frames - 1 - _EPSILON:
+            self.dropped += 1
+            return
+        while self._last is not None and self.frames + 1 <= place + _EPSILON:
+            self._append(self._last)
+            self.repeated += 1
+        self._append(bgr)
+        self._last = bgr
+
+    def _place(self, at_ms: float) -> float:
+        """Where on the file's even time line a moment lies, in frames."""
+        if self._start_ms is None:
+            self._start_ms = at_ms
+        end_ms = self._start_ms + self.frames * 1000 / self.fps
+        if at_ms - end_ms > _LONGEST_GAP_MS:
+            self._start_ms += at_ms - end_ms
+        return (at_ms - self._start_ms) * self.fps / 1000
+
+    def _append(self, bgr: NDArray[np.uint8]) -> None:
+        for writer in self._writers:
+            writer.write(bgr)
+        self.frames += 1
+
+    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """BGR, of the file's size."""
         height, width = image.shape[:2]
         if (width, height) != self._size_wh:
             image = np.asarray(cv2.resize(image, self._size_wh), dtype=np.uint8)
@@ -65,9 +110,7 @@ class VideoFile:
         odd_w, odd_h = (side % 2 for side in self._size_wh)
         if odd_w or odd_h:
             bgr = cv2.copyMakeBorder(bgr, 0, odd_h, 0, odd_w, cv2.BORDER_REPLICATE)
-        for writer in self._writers:
-            writer.write(bgr)
-        self.frames += 1
+        return np.asarray(bgr, dtype=np.uint8)
 
     def close(self) -> None:
         """Write the index and give the file its name.
@@ -93,6 +136,14 @@ class VideoFile:
     def _release(self) -> None:
         for writer in self._writers:
             writer.release()
+
+
+def encodable_fps(fps: float) -> float:
+    """The nearest frame rate that MPEG-4 can state: a decimal of at most 65535 units."""
+    for digits in (3, 2, 1):
+        if round(fps, digits) * 10**digits <= _MOST_TICKS:
+            return round(fps, digits)
+    return float(min(round(fps), _MOST_TICKS))
 
 
 def _count_frames(path: Path) -> int:

@@ -1,0 +1,92 @@
+"""What ``yolokit detect`` is asked for: where from, where to, and which detections."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from yolokit.video.frames import Source
+
+_SHOWN = 20  # classes named in an error
+
+
+@dataclass(frozen=True)
+class Job:
+    """Sources that are written to one folder and one JSON file; ``split`` of a data set."""
+
+    sources: list[Source]
+    split: str | None = None
+
+    def folder(self, out: Path) -> Path:
+        """Where pictures and videos go."""
+        return out if self.split is None else out / self.split
+
+    def json_file(self, out: Path) -> Path:
+        """Where detections go."""
+        return out / ("detections.json" if self.split is None else f"detections_{self.split}.json")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which of the detections are reported.
+
+    Args:
+        conf: what scores more.
+        iou: see ``Predictor.predict_images``.
+        limit: at most so many in a picture, the best.
+        labels: of these classes only; None: of all.
+    """
+
+    conf: float
+    iou: float | None
+    limit: int
+    labels: list[int] | None = None
+
+
+def labels_of(names: str, class_names: Sequence[str]) -> list[int]:
+    """Labels of the classes that are named, with commas between; a name may hold a comma itself.
+
+    Raises:
+        SourceError: the model has no such class.
+    """
+    from yolokit.errors import SourceError
+
+    if names in class_names:
+        return [list(class_names).index(names)]
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in class_names]
+    if unknown or not wanted:
+        missing = ", ".join(map(repr, unknown)) or "an empty list"
+        known = ", ".join(class_names[:_SHOWN]) + (", ..." if len(class_names) > _SHOWN else "")
+        raise SourceError(f"--classes names {missing}. The model knows: {known}")
+    return [label for label, name in enumerate(class_names) if name in wanted]
+
+
+def plan_jobs(words: tuple[str, ...]) -> list[Job]:
+    """One job for all sources, or one for each split of a data set.
+
+    Raises:
+        SourceError: a word names nothing.
+        DataError: a data set that cannot be read.
+    """
+    from yolokit.data.locate import locate_splits
+    from yolokit.errors import DataError
+    from yolokit.video.detect import dataset_sources
+    from yolokit.video.sources import find_sources
+
+    path = Path(words[0])
+    is_yaml = path.suffix.lower() in {".yaml", ".yml"}
+    if len(words) == 1 and (path.is_dir() or is_yaml):
+        try:
+            splits = locate_splits(path)
+        except DataError:
+            if is_yaml:
+                raise
+            splits = {}  # no data set: a folder of pictures
+        if splits:
+            return [Job(dataset_sources(split), name) for name, split in splits.items()]
+    return [Job(find_sources(words, sys.stdin))]
