@@ -1,5 +1,6 @@
 """Task-aligned assignment: by hand, against a slow loop, and at its edges."""
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -71,7 +72,7 @@ def loop(
         own = [m for m, other in owner.items() if other == t]
         best_fit = max(fit[t, m][0] for m in own)
         best_overlap = max(fit[t, m][1] for m in own)
-        result[n] = (t, fit[t, n][0] / max(best_fit, 1e-9) * best_overlap)
+        result[n] = (t, fit[t, n][0] / best_fit * best_overlap if best_fit else 0.0)
     return result
 
 
@@ -105,6 +106,63 @@ def test_the_best_cell_is_asked_for_the_iou_it_reaches() -> None:
     assigned = assign(boxes, torch.full((1, 16, 1), 0.5), cells, [wanted])
     assert assigned.positive[0].nonzero()[:, 0].tolist() == [5]
     torch.testing.assert_close(assigned.quality[0, 5].item(), 0.64)
+
+
+@pytest.mark.parametrize(("side", "asked"), [(6.0, 36 / 1024), (4.0, 1 / 64), (0.5, 0.25 / 1024)])
+def test_the_best_cell_of_a_small_box_is_asked_for_its_iou_too(side: float, asked: float) -> None:
+    # Around the centre (12, 12) of cell 5; every box predicted is 32 px square around its cell's
+    # centre, as before anything is learnt, and every score 0.01. With the default exponents the
+    # alignment is 0.01^0.5 · IoU^6: 1.9e-10, 1.5e-12 and 2.1e-23.
+    cells = grid(4, 8.0)
+    boxes = torch.cat((cells.centres - 16, cells.centres + 16), -1)[None]
+    low, high = 12 - side / 2, 12 + side / 2
+    padded = pad_truths([truth([[low, low, high, high]], [0])])
+    assigned = assign_task_aligned(boxes, torch.full((1, 16, 1), 0.01), cells, padded)
+    assert assigned.positive[0].nonzero()[:, 0].tolist() == [5]
+    assert assigned.quality[0, 5].item() == pytest.approx(asked, rel=1e-5)
+
+
+def test_shares_are_those_of_the_alignment_however_small_it_is() -> None:
+    # One box over the centres of cells 5 and 6; both predict boxes around it that are far too
+    # large, areas 200 and 400 times its own: IoU 1/200 and 1/400, share (1/2)^6 at equal scores.
+    cells = grid(4, 8.0)
+    wanted = torch.tensor([10.0, 10, 22, 14])
+    boxes = torch.zeros(1, 16, 4)
+    for cell, times in ((5, 200), (6, 400)):
+        middle, half = torch.tensor([16.0, 12]), (wanted[2:] - wanted[:2]) / 2 * times**0.5
+        boxes[0, cell] = torch.cat((middle - half, middle + half))
+    padded = pad_truths([truth([wanted.tolist()], [0])])
+    assigned = assign_task_aligned(boxes, torch.full((1, 16, 1), 1e-4), cells, padded)
+    assert assigned.positive[0].nonzero()[:, 0].tolist() == [5, 6]
+    assert assigned.quality[0, 5].item() == pytest.approx(1 / 200, rel=1e-4)
+    assert assigned.quality[0, 6].item() == pytest.approx(1 / 200 / 2**6, rel=1e-4)
+
+
+@pytest.mark.parametrize("better", [5, 6])
+def test_the_better_of_two_bad_cells_is_chosen(better: int) -> None:
+    # The same box, IoU 1/3000 and 1/1500 (to the sixth power 1e-21 and 9e-20), one candidate.
+    cells = grid(4, 8.0)
+    wanted = torch.tensor([10.0, 10, 22, 14])
+    boxes = torch.zeros(1, 16, 4)
+    for cell in (5, 6):
+        times = 1500 if cell == better else 3000
+        middle, half = torch.tensor([16.0, 12]), (wanted[2:] - wanted[:2]) / 2 * times**0.5
+        boxes[0, cell] = torch.cat((middle - half, middle + half))
+    padded = pad_truths([truth([wanted.tolist()], [0])])
+    scores = torch.full((1, 16, 1), 1e-4)
+    assigned = assign_task_aligned(boxes, scores, cells, padded, candidates=1)
+    assert assigned.positive[0].nonzero()[:, 0].tolist() == [better]
+
+
+def test_eligible_cells_go_before_others_even_without_overlap() -> None:
+    # Nothing overlaps the box or scores anything; its nine cells are still its own.
+    cells = grid(8, 8.0)
+    boxes, scores = torch.full((1, 64, 4), 500.0), torch.zeros(1, 64, 1)
+    padded = pad_truths([truth([[16.0, 16, 40, 40]], [0])])
+    assigned = assign_task_aligned(boxes, scores, cells, padded, candidates=10)
+    inside = [8 * row + col for row in (2, 3, 4) for col in (2, 3, 4)]
+    assert assigned.positive[0].nonzero()[:, 0].tolist() == inside
+    assert assigned.quality.tolist() == torch.zeros(1, 64).tolist()
 
 
 def test_a_truth_between_all_centres_still_has_cells() -> None:

@@ -17,8 +17,6 @@ from yolokit.heads.yolo.eligible_cells import eligible_cells
 from yolokit.ops.iou import iou
 from yolokit.types import Truth
 
-_TINY = 1e-9
-
 
 class PaddedTruths(NamedTuple):
     """Truths of a batch: boxes [B, T, 4] input pixels, labels [B, T], and which are real [B, T]."""
@@ -29,13 +27,14 @@ class PaddedTruths(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """What each cell is to say.
+    """What each cell is to predict.
 
     Args:
         positive: [B, N] bool, cells that answer for a truth.
         truth: [B, N] int64 index of that truth in its image; 0 where there is none.
         quality: [B, N] float32 in 0..1, the class score wanted there; 0 where there is none. The
-            best cell of a truth is asked for the IoU it reaches, the others for their share.
+            best cell of a truth is asked for the best IoU that its cells reach, however small that
+            is, the others for their share of it.
     """
 
     positive: Tensor
@@ -92,21 +91,35 @@ def assign_task_aligned(
     overlaps = iou(truths.boxes[:, :, None], boxes[:, None])  # [B, T, N]
     label_scores = scores.gather(2, truths.labels[:, None].expand(-1, count, -1)).transpose(1, 2)
     eligible = eligible_cells(truths.boxes, cells) & truths.real[..., None]  # [B, T, N]
-    alignment = label_scores.pow(alpha) * overlaps.pow(beta) * eligible  # [B, T, N]
+    alignment = alpha * _log(label_scores) + beta * _log(overlaps)  # [B, T, N]
+    alignment = alignment.masked_fill(~eligible, -torch.inf)
     chosen = _best_candidates(alignment, eligible, candidates)
     chosen = _settle_contests(chosen, overlaps)
-    alignment = alignment * chosen
-    best_alignment = alignment.amax(-1, keepdim=True)
-    best_overlap = (overlaps * chosen).amax(-1, keepdim=True)
-    quality = alignment / best_alignment.clamp(min=_TINY) * best_overlap  # [B, T, N]
+    alignment = alignment.masked_fill(~chosen, -torch.inf)
+    best = alignment.amax(-1, keepdim=True)
+    share = torch.where(chosen, alignment - best, -torch.inf).exp()  # 1 for the best cell
+    quality = share * (overlaps * chosen).amax(-1, keepdim=True)  # [B, T, N]
     return Assignment(chosen.any(1), chosen.int().argmax(1), quality.amax(1))
 
 
+def _log(values: Tensor) -> Tensor:
+    """The logarithm of values in 0..1, finite for 0.
+
+    In logarithms an alignment never underflows: a 4 px box starts with an IoU near 0.01, which
+    to the sixth power is nothing beside any floor that a quotient of alignments would need.
+    """
+    return values.clamp(min=torch.finfo(values.dtype).tiny).log()
+
+
 def _best_candidates(alignment: Tensor, eligible: Tensor, candidates: int) -> Tensor:
-    """The K best eligible cells [B, T, N] of each truth; ties go to the earlier cell."""
-    # Before anything is learnt all alignments may be 0: eligible cells still go before others.
-    ranked = alignment + eligible * _TINY
-    top = ranked.topk(min(candidates, ranked.shape[-1]), dim=-1).indices
+    """The K best eligible cells [B, T, N] of each truth, fewer where fewer are eligible.
+
+    Args:
+        alignment: [B, T, N] logarithms, -inf where not eligible.
+        eligible: [B, T, N] bool.
+        candidates: K.
+    """
+    top = alignment.topk(min(candidates, alignment.shape[-1]), dim=-1).indices
     chosen = torch.zeros_like(eligible).scatter_(2, top, True)
     return chosen & eligible
 
