@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from yolokit.config import Config
-from yolokit.config_file import dump_config, find_config, load_config
+from yolokit.config_file import dump_config, find_config, load_config, validate_config
 from yolokit.errors import ConfigError
 from yolokit.heads.family import HEADS, read_head
 from yolokit.sections import parse_duration
@@ -120,9 +122,23 @@ def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
         ("train: {epochs: 0}", "train.epochs: .*greater than or equal to 1"),
         ("train: {epochs: many}", "train.epochs: .*integer"),
         ("train: {time_budget: soon}", "train.time_budget: expected a duration"),
+        ("train: {batch_size: 0}", r"train.batch_size: .*equal to 1, or .*'auto' \(got 0\)$"),
+        ("train: {batch_size: -4}", r"train.batch_size: .*\(got -4\)$"),
+        ("train: {validate_every: 0}", r"train.validate_every: .*equal to 1, or .*'auto'"),
+        ("train: {lr: -1}", "train.lr: .*greater than 0"),
+        ("train: {lr: .nan}", "train.lr: .*finite number"),
+        ("train: {seed: 18446744073709551616}", "train.seed: .*less than"),
+        (
+            "train: {accumulate: 100000000000000000000}",
+            "train.accumulate: .*less than or equal to 65536",
+        ),
+        ("train: {time_budget: [15, m]}", "train.time_budget: expected a duration .*got"),
+        ("model: {head: {channels: 1000000000}}", "model.head.channels: .*less than or equal"),
+        ("model: {head: {type: yolo, strides: [0]}}", "model.head.strides.0: .*equal to 1"),
+        ("data: {image_size: 1000000}", "data.image_size: .*at most 16384 px"),
         ("data: {image_size: 16}", "data.image_size: must be at least 32 px"),
         ("data: {cache: tape}", "data.cache: .*'none', 'ram', 'disk' or 'auto'"),
-        ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: must be 0"),
+        ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: .*equal to 0, or .*'all'"),
         ("model: {head: yolo9}", "there is no head 'yolo9'; choose one of yolov1, yolo"),
         ("model: {head: {type: [yolo]}}", r"there is no head \['yolo'\]; choose one of"),
         ("model: {head: 3}", "model.head: expected the name of a head"),
@@ -150,6 +166,35 @@ def test_a_wrong_config_is_one_line_that_names_the_key(
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(_write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30, -1e30, 10**30, [-1]])
+def test_every_key_refuses_what_is_out_of_all_reason(head: str, value: Any) -> None:
+    """One key at a time, in one line that names it."""
+    keys = _leaves(Config.model_validate({"model": {"head": head}}).model_dump(mode="json"))
+    accepted = []
+    for key in keys:
+        tree: dict[str, Any] = {"model": {"head": {"type": head}}}
+        node = tree
+        *parents, leaf = key.split(".")
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[leaf] = value
+        try:
+            validate_config(tree, "test")
+        except ConfigError as error:
+            assert "\n" not in str(error) and leaf in str(error)
+        else:
+            accepted.append(key)
+    assert accepted == []
+
+
+def test_a_seed_may_have_64_bits(tmp_path: Path) -> None:
+    seed = 2**64 - 1
+    assert load_config(_write(tmp_path, f"train: {{seed: {seed}}}")).train.seed == seed
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

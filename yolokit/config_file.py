@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from yolokit.heads.family import HEADS, config_class
 from yolokit.heads.old_spellings import todays_spellings
 
 _HEAD = "model.head."
+_BRANCHES = {"int", "float", "str", "bool", "constrained-int", "constrained-float"}  # pydantic's
+_SHOWN = 80  # characters of a wrong value
 
 
 def find_config(name: str) -> Path:
@@ -75,8 +77,7 @@ def validate_config(tree: Mapping[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        problems = "; ".join(_explain(problem, tree) for problem in error.errors())
-        raise ConfigError(f"{where}: {problems}") from error
+        raise ConfigError(f"{where}: {_explain_all(error, tree)}") from error
 
 
 def dump_config(config: Config) -> str:
@@ -119,11 +120,28 @@ def _number_or(value: Any) -> Any:
     return value
 
 
-def _explain(problem: Any, tree: Mapping[str, Any]) -> str:
-    keys = [str(part) for part in problem["loc"]]
-    key = ".".join(part for part in keys if not _is_union_branch(part))
-    if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"
+def _explain_all(error: ValidationError, tree: Mapping[str, Any]) -> str:
+    by_key: dict[str, list[Any]] = {}
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(str(part)))
+        by_key.setdefault(key, []).append(problem)
+    return "; ".join(_explain(key, problems, tree) for key, problems in by_key.items())
+
+
+def _explain(key: str, problems: Sequence[Any], tree: Mapping[str, Any]) -> str:
+    """What is wrong with one key; of several kinds of value, what each should be."""
+    if problems[0]["type"] == "extra_forbidden":
+        return _explain_unknown(key, tree)
+    wanted = ", or ".join(each["msg"].removeprefix("Value error, ") for each in problems)
+    return f"{key}: {wanted} (got {_shortened(problems[0]['input'])})"
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _explain_unknown(key: str, tree: Mapping[str, Any]) -> str:
     known, owner = _known_keys(Config), ""
     if key.startswith(_HEAD):
         name = tree["model"]["head"].get("type", HEADS[0])
@@ -139,9 +157,7 @@ def _head_keys(name: str) -> list[str]:
 
 
 def _is_union_branch(part: str) -> bool:
-    return part in {"int", "float", "str", "constrained-int"} or part.startswith(
-        ("literal[", "tuple[")
-    )
+    return part in _BRANCHES or part.startswith(("literal[", "tuple["))
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

@@ -11,7 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 _T = TypeVar("_T")
 Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
-_Rate: TypeAlias = Annotated[float, Field(ge=0)]
+# Every number has a range: what lies outside is a slip of the pen, and is refused when it is read.
+Count: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
+_Pictures: TypeAlias = Annotated[int, Field(ge=1, le=2**16)]  # of one step
+_Seconds: TypeAlias = Annotated[float, Field(ge=0, le=10**8)]  # up to three years
+_Rate: TypeAlias = Annotated[float, Field(ge=0, le=100)]
+_RateAbove0: TypeAlias = Annotated[float, Field(gt=0, le=100)]
+Weight: TypeAlias = Annotated[float, Field(ge=0, le=10**6)]  # of a loss term
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _ShareBelow1: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 _ShareAbove0: TypeAlias = Annotated[float, Field(gt=0, le=1)]
@@ -31,7 +37,7 @@ def settled(value: _T | Auto) -> _T:
 class Section(BaseModel):
     """What every section is: its keys are all there are, and its values stay."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BackboneConfig(Section):
@@ -39,17 +45,13 @@ class BackboneConfig(Section):
 
     name: str = "mobilenet_v2"
     weights: str = "imagenet"
-    trainable_stages: int | Literal["all", "auto"] = "auto"
+    trainable_stages: Annotated[int, Field(ge=0, le=1000)] | Literal["all", "auto"] = "auto"
     freeze_batch_norm: bool = False
-    unfreeze_epoch: int | None = Field(default=None, ge=1)
+    unfreeze_epoch: Count | None = None
     lr_factor: _Rate | Auto = "auto"
 
-    @field_validator("trainable_stages")
-    @classmethod
-    def _non_negative(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value < 0:
-            raise ValueError("must be 0 (frozen), a number of top stages, 'all' or 'auto'")
-        return value
+
+_SMALLEST, _LARGEST = 32, 2**14  # px, of the network's input
 
 
 class SplitConfig(Section):
@@ -78,9 +80,10 @@ class DataConfig(Section):
 
     @field_validator("image_size")
     @classmethod
-    def _at_least_32(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
-        if min(value if isinstance(value, tuple) else (value,)) < 32:
-            raise ValueError("must be at least 32 px")
+    def _sides(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
+        sides = value if isinstance(value, tuple) else (value,)
+        if not all(_SMALLEST <= side <= _LARGEST for side in sides):
+            raise ValueError(f"must be at least {_SMALLEST} px and at most {_LARGEST} px")
         return value
 
 
@@ -107,40 +110,33 @@ class AugmentConfig(Section):
 class TrainConfig(Section):
     """How long and how the detector is trained."""
 
-    epochs: int = Field(default=100, ge=1)
-    time_budget: float | None = Field(default=None, description="seconds; '15m' and '2h' too")
+    epochs: Count = 100
+    time_budget: _Seconds | None = Field(default=None, description="'15m' and '2h' too")
     recipe: Literal["adaptive", "fixed"] = "adaptive"
-    batch_size: int | Auto = "auto"
-    eval_batch_size: int = Field(default=16, ge=1)
-    accumulate: int = Field(default=1, ge=1)
+    batch_size: _Pictures | Auto = "auto"
+    eval_batch_size: _Pictures = 16
+    accumulate: _Pictures = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: float | Auto = "auto"
+    lr: _RateAbove0 | Auto = "auto"
     weight_decay: _Rate | Auto = "auto"
     start_size: _ShareAbove0 | Auto = "auto"
     warmup: _ShareBelow1 | Auto = "auto"
     final_lr_factor: float = Field(default=0.01, ge=0, le=1)
-    gradient_clip: float | None = Field(default=10.0, gt=0)
+    gradient_clip: float | None = Field(default=10.0, gt=0, le=10**6)
     precision: Literal["auto", "32", "16", "bf16"] = "auto"
     ema: bool = True
     ema_decay: _Share = 1.0
-    early_stopping: int | None = Field(default=None, ge=1)
-    validate_every: int | Auto = "auto"
-    checkpoint_seconds: float = Field(default=60.0, ge=0)
-    seed: int = Field(default=0, ge=0)
-    workers: int | Auto = "auto"
+    early_stopping: Count | None = None
+    validate_every: Count | Auto = "auto"
+    checkpoint_seconds: _Seconds = 60.0
+    seed: int = Field(default=0, ge=0, le=2**64 - 1)
+    workers: Annotated[int, Field(ge=0, le=1024)] | Auto = "auto"
     tensorboard: bool = False
 
     @field_validator("time_budget", mode="before")
     @classmethod
     def _duration(cls, value: Any) -> float | None:
         return None if value is None else parse_duration(value)
-
-    @field_validator("workers")
-    @classmethod
-    def _workers(cls, value: int | str) -> int | str:
-        if isinstance(value, int) and value < 0:
-            raise ValueError("must be 0 (load in the training process), a number, or auto")
-        return value
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -153,17 +149,17 @@ class PredictConfig(Section):
 
     iou_threshold: float = Field(default=0.65, ge=0, le=1)
     eval_score_threshold: float = Field(default=0.001, ge=0, le=1)
-    max_detections: int = Field(default=100, ge=1)
+    max_detections: Count = 100
 
 
-def parse_duration(value: str | int | float) -> float:
+def parse_duration(value: Any) -> float:
     """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``.
 
     Raises:
         ValueError: not a duration, or not above zero.
     """
-    if isinstance(value, bool):
-        raise ValueError("expected a duration such as 90s, 15m or 2h, got a truth value")
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"expected a duration such as 90s, 15m or 2h, got {value!r}")
     if isinstance(value, int | float):
         seconds = float(value)
     else:

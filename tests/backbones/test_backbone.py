@@ -162,15 +162,27 @@ def test_stochastic_depth_and_batch_norm_follow_the_mode() -> None:
     assert torch.equal(*evaluated)
 
 
-def test_freeze_batch_norm_keeps_statistics_and_trains_weights() -> None:
+def test_freeze_batch_norm_keeps_statistics_scale_and_shift() -> None:
     backbone = _build("resnet18")
     freeze_stages(backbone, "all", True)
-    buffers = {key: value.clone() for key, value in backbone.named_buffers()}
-    weights = {key: value.detach().clone() for key, value in backbone.named_parameters()}
+    norms = {n for n, m in backbone.named_modules() if isinstance(m, torch.nn.BatchNorm2d)}
+    before = {key: value.detach().clone() for key, value in backbone.state_dict().items()}
     _step(backbone)
-    assert all(torch.equal(value, buffers[key]) for key, value in backbone.named_buffers())
-    assert any(not torch.equal(p, weights[key]) for key, p in backbone.named_parameters())
-    assert weights.keys() == {k for k, p in backbone.named_parameters() if p.requires_grad}
+    moved = {k for k, value in backbone.state_dict().items() if not torch.equal(value, before[k])}
+    assert len(norms) == 20 and moved
+    assert {key.rpartition(".")[0] for key in moved} & norms == set()
+    learning = {name for name, p in backbone.named_parameters() if p.requires_grad}
+    assert learning == {n for n, p in backbone.named_parameters() if p.ndim > 1}
+
+
+def test_without_freeze_batch_norm_all_of_it_moves() -> None:
+    backbone = _build("resnet18")
+    freeze_stages(backbone, "all", True)
+    freeze_stages(backbone, "all", False)
+    before = {key: value.detach().clone() for key, value in backbone.state_dict().items()}
+    _step(backbone)
+    kept = {k for k, value in backbone.state_dict().items() if torch.equal(value, before[k])}
+    assert kept == set()
 
 
 def test_unfreezing_later_trains_everything_again() -> None:

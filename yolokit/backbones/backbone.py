@@ -93,10 +93,12 @@ class Backbone(nn.Module):
         for block in (b for stage in self.stages[: self._frozen_stages] for b in stage):
             block.eval()
         if self._batch_norm_frozen:
-            for module in self.modules():
-                if isinstance(module, _BatchNorm):
-                    module.eval()
+            for norm in self._batch_norms():
+                norm.eval()
         return self
+
+    def _batch_norms(self) -> list[nn.Module]:
+        return [module for module in self.modules() if isinstance(module, _BatchNorm)]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_front": None}  # of a copy
@@ -108,6 +110,9 @@ class Backbone(nn.Module):
         for index, stage in enumerate(self.stages):
             for block in stage:
                 block.requires_grad_(index >= frozen_stages)
+        if batch_norm:
+            for norm in self._batch_norms():
+                norm.requires_grad_(False)
         self.train(self.training)
 
 
@@ -173,8 +178,8 @@ def freeze_stages(
         backbone: changed in place.
         trainable_stages: how many stages, counted from the top, are trained; 0 freezes all,
             ``"all"`` or more than there are trains all.
-        freeze_batch_norm: keep the batch-norm statistics of the trained stages fixed as well
-            (their scale and shift are still trained).
+        freeze_batch_norm: keep the batch norms of the trained stages as they are too: statistics,
+            scale and shift.
     """
     count = len(backbone.stages)
     trained = count if trainable_stages == "all" else min(trainable_stages, count)

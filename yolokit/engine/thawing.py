@@ -15,7 +15,7 @@ class Thaw(lightning.Callback):
 
     Args:
         trainable_stages: top stages to train, or "all".
-        freeze_batch_norm: keep all batch-norm statistics of the backbone.
+        freeze_batch_norm: keep all batch norms of the backbone: statistics, scale and shift.
         unfreeze_epoch: first epoch in which all of it is trained; None for never.
     """
 

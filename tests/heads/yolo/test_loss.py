@@ -137,6 +137,30 @@ def test_blind_to_the_overlap_every_positive_weighs_alike() -> None:
     assert outputs[0].classes.grad[0, 0, 0].tolist() == pytest.approx([0.5 / 9] * 3)
 
 
+@pytest.mark.parametrize("candidates", [1, 10])
+def test_the_centre_rule_is_followed_whatever_the_candidates(candidates: int) -> None:
+    # Nine 8 px cells lie within 1.5 strides of the middle of the box.
+    outputs = [
+        GridOutput(torch.zeros(1, 8, 8, 3), None, torch.zeros(1, 8, 8, 1, 4 * BINS), (8.0, 8.0))
+    ]
+    outputs[0].box_codes.requires_grad_()
+    criterion = YoloLoss(YoloLossConfig(assigner="centre", candidates=candidates))
+    criterion(outputs, [truth([[8.0, 8, 48, 48]], [1])])["box"].backward()
+    assert outputs[0].box_codes.grad is not None
+    pulled = outputs[0].box_codes.grad[0].flatten(2).any(-1).nonzero().tolist()
+    assert pulled == [[row, col] for row in (2, 3, 4) for col in (2, 3, 4)]
+
+
+def test_the_centre_rule_gives_a_one_to_one_branch_the_nearest_cell() -> None:
+    codes = torch.zeros(1, 8, 8, 1, 4 * BINS).requires_grad_()
+    output = GridOutput(torch.zeros(1, 8, 8, 3), None, codes, (8.0, 8.0), one_to_one=True)
+    criterion = YoloLoss(YoloLossConfig(assigner="centre"))
+    criterion([output], [truth([[8.0, 8, 48, 48]], [1])])["box_one_to_one"].backward()
+    assert codes.grad is not None
+    # the middle (28, 28) is the centre of cell 3, 3; scores of 0 everywhere have no say
+    assert codes.grad[0].flatten(2).any(-1).nonzero().tolist() == [[3, 3]]
+
+
 def test_a_one_to_one_branch_gives_each_truth_one_cell() -> None:
     outputs = levels(batch=1)
     once = [dataclasses.replace(output, one_to_one=True) for output in outputs]

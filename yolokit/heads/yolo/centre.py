@@ -19,7 +19,9 @@ _REACH = 8.0  # strides: a box with a side farther from its middle goes to a dee
 
 
 @torch.no_grad()
-def assign_centre(boxes: Tensor, cells: Cells, truths: PaddedTruths) -> Assignment:
+def assign_centre(
+    boxes: Tensor, cells: Cells, truths: PaddedTruths, *, nearest_only: bool = False
+) -> Assignment:
     """Give each truth the cells near its middle, at the level that suits its size.
 
     A cell serves when its centre lies in the box and within 1.5 strides of its middle, on the
@@ -30,6 +32,7 @@ def assign_centre(boxes: Tensor, cells: Cells, truths: PaddedTruths) -> Assignme
         boxes: [B, N, 4] predicted, xyxy input pixels; they set only the quality, their IoU.
         cells: of all levels.
         truths: of the batch.
+        nearest_only: one cell a truth, the nearest of its level.
     """
     batch, count, _ = boxes.shape
     if truths.real.shape[1] == 0:
@@ -42,7 +45,8 @@ def assign_centre(boxes: Tensor, cells: Cells, truths: PaddedTruths) -> Assignme
     serves = (offsets < limit).all(-1) & at_level
     distances = offsets.square().sum(-1).masked_fill(~at_level, torch.inf)
     nearest = torch.zeros_like(serves).scatter_(2, distances.argmin(-1, keepdim=True), True)
-    serves = torch.where(serves.any(-1, keepdim=True), serves, nearest) & truths.real[..., None]
+    several = serves.any(-1, keepdim=True) & (not nearest_only)
+    serves = torch.where(several, serves, nearest) & truths.real[..., None]
     areas = (high - low).prod(-1)[..., None].expand_as(distances).masked_fill(~serves, torch.inf)
     truth = areas.argmin(1)  # [B, N]
     positive = serves.any(1)

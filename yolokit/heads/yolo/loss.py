@@ -42,8 +42,8 @@ class YoloLoss(nn.Module):
     Args:
         config: weights of the terms, and how cells are assigned: ``candidates`` cells a truth by
             score^``alpha`` · IoU^``beta``, or by the fixed rule ``centre``, which has no use for
-            those three. Not ``iou_aware``, it wants a score of 1 from every positive cell and
-            weighs them alike.
+            those three; in a one-to-one branch either gives one cell a truth. Not ``iou_aware``,
+            it wants a score of 1 from every positive cell and weighs them alike.
     """
 
     def __init__(self, config: YoloLossConfig) -> None:
@@ -70,20 +70,19 @@ class YoloLoss(nn.Module):
         for once in (False, True):
             branch = [output for output in outputs if output.one_to_one == once]
             if branch:
-                candidates = 1 if once else self.config.candidates
-                found = self._terms(branch, padded, candidates=candidates)
+                found = self._terms(branch, padded, one_to_one=once)
                 suffix = "_one_to_one" if once else ""
                 terms |= {f"{name}{suffix}": term for name, term in found.items()}
         return terms
 
     def _terms(
-        self, outputs: list[GridOutput], padded: PaddedTruths, *, candidates: int
+        self, outputs: list[GridOutput], padded: PaddedTruths, *, one_to_one: bool
     ) -> dict[str, Tensor]:
         class_logits, side_logits = flatten_levels(outputs)  # [B, N, C], [B, N, 4, R]
         cells = cells_of(outputs)
         boxes = decode_distances(expected_distances(side_logits), cells)  # [B, N, 4]
         scores = class_logits.detach().sigmoid()
-        assigned = self._assign(boxes.detach(), scores, cells, padded, candidates)
+        assigned = self._assign(boxes.detach(), scores, cells, padded, one_to_one)
         total = assigned.quality.sum().clamp(min=1.0)
         wanted = _wanted_scores(class_logits, assigned, padded)
         class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
@@ -100,17 +99,17 @@ class YoloLoss(nn.Module):
         scores: Tensor,
         cells: Cells,
         truths: PaddedTruths,
-        candidates: int,
+        one_to_one: bool,
     ) -> Assignment:
-        if self.config.assigner == "centre" and candidates > 1:
-            assigned = assign_centre(boxes, cells, truths)
+        if self.config.assigner == "centre":
+            assigned = assign_centre(boxes, cells, truths, nearest_only=one_to_one)
         else:
             assigned = assign_task_aligned(
                 boxes,
                 scores,
                 cells,
                 truths,
-                candidates=candidates,
+                candidates=1 if one_to_one else self.config.candidates,
                 alpha=self.config.alpha,
                 beta=self.config.beta,
             )
