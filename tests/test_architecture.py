@@ -1,4 +1,4 @@
-"""The house's floors, read from the imports: nothing points upwards, third parties keep house."""
+"""Rooms and floors, read from the imports: nothing points upwards, third parties stay in theirs."""
 
 from __future__ import annotations
 

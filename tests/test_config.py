@@ -202,7 +202,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_config(tmp_path / "absent.yaml")
 
 
-def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
+def test_every_problem_of_a_file_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.cache: .*train\.epoch,"):
         load_config(_write(tmp_path, "train: {epoch: 3}\ndata: {cache: tape}"))
 
@@ -251,7 +251,7 @@ def test_overrides_reach_into_the_head_however_it_is_written(text: str, tmp_path
         ),
     ],
 )
-def test_the_flat_spelling_is_told_todays(text: str, today: str, tmp_path: Path) -> None:
+def test_the_flat_spelling_is_refused_with_todays(text: str, today: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(_write(tmp_path, text))
     assert f"{today}. Write" in str(caught.value) and "\n" not in str(caught.value)

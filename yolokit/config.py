@@ -22,7 +22,7 @@ from yolokit.sections import (
 
 
 class ModelConfig(Section):
-    """The detector: its head, with all that this head can be told, and its backbone."""
+    """The detector: its head with this head's own settings, and its backbone."""
 
     head: SerializeAsAny[HeadConfig] = Field(default_factory=lambda: read_head({}))
     backbone: BackboneConfig = BackboneConfig()

@@ -1,4 +1,4 @@
-"""What a head can say of each truth: by hand, against all ways of sharing out, on real sets."""
+"""What a head can predict of each truth: by hand, against all ways of sharing out, on real sets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def losses(ceiling: HeadCeiling) -> dict[str, list[int]]:
     return {cause: rows for cause, rows in found.items() if rows}
 
 
-def test_a_box_with_a_cell_of_its_own_is_said_exactly(tmp_path: Path) -> None:
+def test_a_box_with_a_cell_of_its_own_is_predicted_exactly(tmp_path: Path) -> None:
     dataset = load(tmp_path, (64, 64), [(3, 5, 30, 40), (33, 5, 60, 40)])
     ceiling = ceiling_of(dataset, "yolo", strides=(8, 16), bins=16, image_hw=(64, 64))
     np.testing.assert_allclose(ceiling.overlaps, 1.0, atol=1e-6)
@@ -73,7 +73,7 @@ def test_more_boxes_than_cells(tmp_path: Path) -> None:
 
 def test_a_side_beyond_reach(tmp_path: Path) -> None:
     # Cells of 8 px, three bins: a side is at most 2 - 0.01 cells = 15.92 px from a centre. What a
-    # cell near the middle says of the whole 64 px picture is 31.84 px square: 0.2475 of its area.
+    # cell near the middle predicts of the whole 64 px picture is 31.84 px square, 0.2475 of it.
     dataset = load(tmp_path, (64, 64), [(0, 0, 64, 64)])
     ceiling = ceiling_of(dataset, "yolo", strides=(8,), bins=3, image_hw=(64, 64))
     assert ceiling.overlaps[0] == pytest.approx((31.84 / 64) ** 2, abs=1e-5)
@@ -84,7 +84,7 @@ def test_a_side_beyond_reach(tmp_path: Path) -> None:
 
 def test_a_box_between_all_centres(tmp_path: Path) -> None:
     # Centres of 8 px cells are at 4, 12, …: of a box from 5 to 7 the nearest cell, whose centre
-    # lies outside, can only say 4 to 7. IoU 2² / 3².
+    # lies outside, can only predict 4 to 7. IoU 2² / 3².
     dataset = load(tmp_path, (64, 64), [(5, 5, 7, 7)])
     ceiling = ceiling_of(dataset, "yolo", strides=(8,), bins=16, image_hw=(64, 64))
     np.testing.assert_allclose(ceiling.boxes[0], [4, 4, 7, 7], atol=1e-5)
@@ -114,7 +114,7 @@ def test_a_box_without_area_in_the_input(tmp_path: Path) -> None:
     assert losses(ceiling_of(dataset, "yolov1", grid_size=7, image_hw=(64, 64)))["vanished"] == [0]
 
 
-def test_crowds_are_neither_said_nor_lost(tmp_path: Path) -> None:
+def test_crowds_are_neither_predicted_nor_lost(tmp_path: Path) -> None:
     dataset = load(tmp_path, (16, 16), [(0, 0, 16, 16), (1, 1, 15, 15)], crowd=[0])
     for ceiling in (
         ceiling_of(dataset, "yolo", strides=(16,), bins=16, image_hw=(16, 16)),
@@ -155,7 +155,7 @@ def test_no_sharing_out_is_better(tmp_path: Path, seed: int) -> None:
 
 
 def _worths(box: list[float], cells: list[tuple[int, int, int]], reach: float) -> dict[int, float]:
-    """Cell -> IoU of what it says, for the cells that may serve the box."""
+    """Cell -> IoU of what it predicts, for the cells that may serve the box."""
     x1, y1, x2, y2 = box
     inside = [n for n, (x, y, _) in enumerate(cells) if x1 < x < x2 and y1 < y < y2]
     if not inside:
@@ -168,10 +168,10 @@ def _worths(box: list[float], cells: list[tuple[int, int, int]], reach: float) -
         sides = [
             min(max(side / stride, 0), reach) * stride for side in (x - x1, y - y1, x2 - x, y2 - y)
         ]
-        said = [x - sides[0], y - sides[1], x + sides[2], y + sides[3]]
-        width = max(0, min(said[2], x2) - max(said[0], x1))
-        height = max(0, min(said[3], y2) - max(said[1], y1))
-        area = (said[2] - said[0]) * (said[3] - said[1])
+        predicted = [x - sides[0], y - sides[1], x + sides[2], y + sides[3]]
+        width = max(0, min(predicted[2], x2) - max(predicted[0], x1))
+        height = max(0, min(predicted[3], y2) - max(predicted[1], y1))
+        area = (predicted[2] - predicted[0]) * (predicted[3] - predicted[1])
         worths[n] = width * height / ((x2 - x1) * (y2 - y1) + area - width * height)
     return worths
 

@@ -1,4 +1,4 @@
-"""The score of all that a configured detector can say, and the change that lifts it."""
+"""The score of all that a configured detector can predict, and the change that lifts it."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_limit_costs_what_is_over_it(tmp_path: Path) -> None:
     assert scored.metrics.class_recall["cat"] == pytest.approx(2 / 3)
 
 
-def test_a_box_that_is_said_badly_counts_as_far_as_it_is_said(tmp_path: Path) -> None:
+def test_a_box_that_is_predicted_badly_counts_for_its_overlap(tmp_path: Path) -> None:
     # 31.84 px square of the wanted 42: IoU 0.5747, above the thresholds 0.50 and 0.55 of ten.
     pair = a_set(tmp_path, 64, [("cat", [11.0, 11, 42, 42])])
     scored = measure_ceiling(*pair, config(64, head_settings={"strides": (8,), "bins": 3}))
@@ -147,8 +147,8 @@ def test_sides_beyond_reach_ask_for_coarser_cells(tmp_path: Path) -> None:
 
 
 def test_two_kinds_of_loss_are_mended_together(tmp_path: Path) -> None:
-    doubles = [("cat", [10.0, 10, 40, 40]), ("cat", [10.0, 10, 40, 32])]
-    pair = a_set(tmp_path, 64, [*doubles, ("dog", [52.5, 52.5, 3, 3])])
+    duplicates = [("cat", [10.0, 10, 40, 40]), ("cat", [10.0, 10, 40, 32])]
+    pair = a_set(tmp_path, 64, [*duplicates, ("dog", [52.5, 52.5, 3, 3])])
     start = config(64, predict={"iou_threshold": 0.7})
     now = measure_ceiling(*pair, start)
     assert lost(now) == {"suppressed": [1, 0], "off_centre": [0, 1]}

@@ -1,4 +1,4 @@
-"""The score of a configured detector that says all that its head can say, and what lifts it."""
+"""The score of a configured detector that predicts all that its head can predict."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure_ceiling(
 ) -> ScoredCeiling:
     """Score the best that the configured head, input size and prediction can do.
 
-    Every truth that has a cell is found there, as well as the head's code can say it; its score
+    Every truth that has a cell is found there, as well as the head's code can hold it; its score
     is the overlap it reaches. The boxes then go the way of all predictions: suppression of
     neighbours, the limit per picture, back to the original picture.
 
@@ -66,11 +66,11 @@ def measure_ceiling(
     lost = {name: np.zeros(classes, dtype=np.int64) for name in ("suppressed", "over_limit")}
     rows = []
     for index in range(len(dataset)):
-        said, letterbox = _said(dataset, ceiling, index, config)
-        found = _found(said, letterbox, config.predict, classes)
+        predicted, letterbox = _predicted(dataset, ceiling, index, config)
+        found = _found(predicted, letterbox, config.predict, classes)
         kept = _first(found, config.predict.max_detections)
         for name, before, after in (
-            ("suppressed", said.labels, found.labels),
+            ("suppressed", predicted.labels, found.labels),
             ("over_limit", found.labels, kept.labels),
         ):
             lost[name] += np.bincount(before, minlength=classes)
@@ -86,30 +86,30 @@ def measure_ceiling(
     )
 
 
-def _said(
+def _predicted(
     dataset: CocoDataset, ceiling: HeadCeiling, index: int, config: Config
 ) -> tuple[Detections, Letterbox]:
-    """What is said of one picture in input pixels, scored by overlap."""
+    """What is predicted of one picture in input pixels, scored by overlap."""
     rows = np.arange(dataset.box_offsets[index], dataset.box_offsets[index + 1])
     rows = rows[ceiling.overlaps[rows] > 0]
     height, width = dataset.sizes_hw[index].tolist()
     letterbox = fit_letterbox((height, width), config.data.image_hw)
-    said = Detections(ceiling.boxes[rows], ceiling.overlaps[rows], dataset.labels[rows])
-    return said, letterbox
+    predicted = Detections(ceiling.boxes[rows], ceiling.overlaps[rows], dataset.labels[rows])
+    return predicted, letterbox
 
 
 def _found(
-    said: Detections, letterbox: Letterbox, predict: PredictConfig, classes: int
+    predicted: Detections, letterbox: Letterbox, predict: PredictConfig, classes: int
 ) -> Detections:
     """What prediction leaves of one picture's boxes, the limit apart.
 
     Where scores are equal, boxes that overlap few others come first: that keeps the most.
     """
-    boxes, labels = torch.from_numpy(said.boxes), torch.from_numpy(said.labels)
+    boxes, labels = torch.from_numpy(predicted.boxes), torch.from_numpy(predicted.labels)
     rivals = (iou(boxes[:, None], boxes) > predict.iou_threshold) & (labels[:, None] == labels)
     order = torch.argsort(rivals.sum(1), stable=True)
     scores = torch.zeros(len(boxes), classes)
-    scores[torch.arange(len(boxes)), labels] = torch.from_numpy(said.scores)
+    scores[torch.arange(len(boxes)), labels] = torch.from_numpy(predicted.scores)
     (found,) = select_detections(
         DecodedBoxes(boxes[order][None], scores[order][None]).numpy(),
         [letterbox],

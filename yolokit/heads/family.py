@@ -1,4 +1,4 @@
-"""What a head is to the rest of the house, and which heads there are.
+"""What a head is to all other rooms, and which heads there are.
 
 A head is a folder ``heads/NAME`` and its name in ``HEADS``. The folder holds ``config.py`` with the
 head's section of a configuration, ``CONFIG``, and ``family.py`` with the class ``FAMILY`` that

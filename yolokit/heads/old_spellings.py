@@ -1,7 +1,7 @@
 """How heads were written before each had a section of its own, for files that are kept.
 
 Once a configuration had one flat ``model`` section with every head's keys, and ``loss`` beside it.
-Model files of that time are read as they are; a configuration is told the new spelling.
+Model files of that time are read as they are; a configuration is refused with the new spelling.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the toy head is to the rest of the house."""
+"""The toy head for everybody who does not know which head there is."""
 
 from __future__ import annotations
 

@@ -72,13 +72,28 @@ def test_a_one_to_one_branch_learns_beside_the_other_and_detects_alone() -> None
     images = torch.randint(0, 256, (2, 3, 128, 128), dtype=torch.uint8)
     outputs = detector.train()(images)
     assert [output.one_to_one for output in outputs] == [False] * 3 + [True] * 3
-    once = detector.eval()(images)
-    assert [output.one_to_one for output in once] == [True] * 3
-    decoded = detector.decode(once)
+    single = detector.eval()(images)
+    assert [output.one_to_one for output in single] == [True] * 3
+    decoded = detector.decode(single)
     assert decoded.one_to_one and decoded.boxes.shape == (2, 16**2 + 8**2 + 4**2, 4)
     # It does not change the features it reads.
     detector.zero_grad()
     detector(images)[0].classes.square().sum().backward()
     assert all(p.grad is None for p in detector.neck.parameters())
-    branch = detector.get_submodule("head.once.class_towers.0")
+    branch = detector.get_submodule("head.one_to_one.class_towers.0")
     assert all(p.grad is not None for p in branch.parameters())
+
+
+def test_weights_saved_under_the_branches_old_names_fit() -> None:
+    saved, blank = (
+        build_detector(config(one_to_one=True), num_classes=3, image_hw=(128, 128)).eval()
+        for _ in range(2)
+    )
+    new = saved.state_dict()
+    old = {
+        name.replace("head.one_to_many.", "head.many.").replace("head.one_to_one.", "head.once."): v
+        for name, v in new.items()
+    }
+    assert len(old.keys() - new.keys()) == len([n for n in new if n.startswith("head.")]) > 0
+    blank.load_state_dict(old)
+    assert all(torch.equal(v, blank.state_dict()[name]) for name, v in new.items())

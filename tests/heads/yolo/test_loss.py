@@ -163,10 +163,10 @@ def test_the_centre_rule_gives_a_one_to_one_branch_the_nearest_cell() -> None:
 
 def test_a_one_to_one_branch_gives_each_truth_one_cell() -> None:
     outputs = levels(batch=1)
-    once = [dataclasses.replace(output, one_to_one=True) for output in outputs]
+    single = [dataclasses.replace(output, one_to_one=True) for output in outputs]
     truths = [truth([[5.0, 5, 40, 30], [42, 40, 60, 62]], [0, 2])]
     criterion = loss()
-    both = criterion([*outputs, *once], truths)
+    both = criterion([*outputs, *single], truths)
     assert list(both) == [
         "box",
         "classes",
@@ -177,7 +177,7 @@ def test_a_one_to_one_branch_gives_each_truth_one_cell() -> None:
     assert all(both[name].item() == alone[name].item() for name in alone)
     both["box_one_to_one"].backward()
     pulled = 0
-    for output in once:
+    for output in single:
         assert output.box_codes.grad is not None
         pulled += int(output.box_codes.grad.flatten(0, 3).any(-1).sum())
     assert pulled == 2

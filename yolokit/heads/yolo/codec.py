@@ -89,7 +89,7 @@ def encode_distances(boxes: Tensor, centres: Tensor, strides: Tensor, bins: int)
         centres: [M, 2] of the cells that answer for them.
         strides: [M] of those cells, pixels.
         bins: R; a side farther than R - 1 strides, or on the wrong side of the centre, is
-            clamped to what the code can say.
+            clamped to what the code can hold.
     """
     sides = torch.cat((centres - boxes[:, :2], boxes[:, 2:] - centres), -1)
     return (sides / strides[:, None]).clamp(0, bins - 1 - _EDGE)

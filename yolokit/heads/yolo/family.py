@@ -1,4 +1,4 @@
-"""What the ``yolo`` head is to the rest of the house."""
+"""The ``yolo`` head for everybody who does not know which head there is."""
 
 from __future__ import annotations
 

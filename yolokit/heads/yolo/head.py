@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class YoloHead(nn.Module):
         depth: convolutions in a tower.
         separable: depthwise-separable convolutions.
         image_hw: (height, width) in pixels; sets the prior of an object being in a cell.
-        one_to_one: add a second branch that learns to say each object once, from features it
+        one_to_one: add a second branch that learns to predict each object once, from features it
             does not change (Wang et al. 2024, YOLOv10), and detect with that one.
     """
 
@@ -53,14 +54,15 @@ class YoloHead(nn.Module):
                 bins=bins,
                 depth=depth,
                 separable=separable,
-                one_to_one=once,
+                one_to_one=single,
             )
-            for once in ((False, True) if one_to_one else (False,))
+            for single in ((False, True) if one_to_one else (False,))
         ]
         for branch in branches:
             branch.initialise_last(image_hw)
-        self.many = branches[0]
-        self.once = branches[1] if one_to_one else None
+        self.one_to_many = branches[0]
+        self.one_to_one = branches[1] if one_to_one else None
+        self.register_load_state_dict_pre_hook(_name_branches)  # type: ignore[no-untyped-call]
 
     def forward(self, features: list[Tensor], image_hw: tuple[int, int]) -> list[GridOutput]:
         """Raw outputs, one ``GridOutput`` per level; in training of both branches, if there are.
@@ -69,14 +71,24 @@ class YoloHead(nn.Module):
             features: one [B, channels, S_h, S_w] per level, shallow to deep.
             image_hw: (height, width) in pixels of the pictures they come from.
         """
-        once: list[GridOutput] = self.once([x.detach() for x in features]) if self.once else []
-        if once and not self.training:
-            return once
-        return [*self.many(features), *once]
+        single: list[GridOutput] = []
+        if self.one_to_one is not None:
+            single = self.one_to_one([x.detach() for x in features])
+            if not self.training:
+                return single
+        return [*self.one_to_many(features), *single]
 
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
         """All boxes in input pixels with their class scores; of the one-to-one branch, if any."""
         return decode_yolo([output for output in outputs if output.one_to_one] or outputs)
+
+
+def _name_branches(_head: nn.Module, state: dict[str, Any], prefix: str, *_rest: object) -> None:
+    """Weights that were saved when the branches had other names, in place."""
+    for old, new in (("many", "one_to_many"), ("once", "one_to_one")):
+        start = f"{prefix}{old}."
+        for name in [name for name in state if name.startswith(start)]:
+            state[f"{prefix}{new}.{name.removeprefix(start)}"] = state.pop(name)
 
 
 class _Branch(nn.Module):

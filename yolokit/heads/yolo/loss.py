@@ -67,11 +67,11 @@ class YoloLoss(nn.Module):
             raise ValueError(f"expected {batch} truths, one per image, got {len(truths)}")
         padded = pad_truths(truths)
         terms: dict[str, Tensor] = {}
-        for once in (False, True):
-            branch = [output for output in outputs if output.one_to_one == once]
+        for single in (False, True):
+            branch = [output for output in outputs if output.one_to_one == single]
             if branch:
-                found = self._terms(branch, padded, one_to_one=once)
-                suffix = "_one_to_one" if once else ""
+                found = self._terms(branch, padded, one_to_one=single)
+                suffix = "_one_to_one" if single else ""
                 terms |= {f"{name}{suffix}": term for name, term in found.items()}
         return terms
 

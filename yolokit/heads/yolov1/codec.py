@@ -83,7 +83,7 @@ def decode_boxes(
 ) -> Tensor:
     """Boxes [..., 4] xyxy input pixels from codes [..., 4] in cells ``rows``, ``cols`` [...].
 
-    A size is the square of its code, so it is never negative whatever a network says.
+    A size is the square of its code, so it is never negative whatever a network predicts.
     """
     x, y, sqrt_w, sqrt_h = box_codes.unbind(-1)
     image_h, image_w = grid_hw[0] * stride_hw[0], grid_hw[1] * stride_hw[1]

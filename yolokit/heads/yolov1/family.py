@@ -1,4 +1,4 @@
-"""What the ``yolov1`` head is to the rest of the house."""
+"""The ``yolov1`` head for everybody who does not know which head there is."""
 
 from __future__ import annotations
 
