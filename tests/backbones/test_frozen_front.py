@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -96,6 +97,86 @@ def test_new_weights_and_other_stages_make_a_new_front() -> None:
     torch.testing.assert_close(after, other.trunk(x)[0], rtol=1e-3, atol=1e-3)
     freeze_stages(backbone, "all", False)
     assert backbone(x)[0].requires_grad
+
+
+def _double_in_place(backbone: Backbone) -> None:
+    with torch.no_grad():
+        first_weight(backbone).mul_(2)
+
+
+def _double_behind_the_counter(backbone: Backbone) -> None:
+    first_weight(backbone).data.mul_(2)
+
+
+def _through_numpy(backbone: Backbone) -> None:
+    first_weight(backbone).detach().numpy()[:] *= 2
+
+
+def _replace(backbone: Backbone) -> None:
+    first_weight(backbone).data = first_weight(backbone).data * 2
+
+
+def _move_statistics(backbone: Backbone) -> None:
+    backbone.get_buffer("trunk.bn1.running_mean").add_(1)
+
+
+def _read_other_weights(backbone: Backbone) -> None:
+    state = {key: value * 1.5 for key, value in backbone.state_dict().items()}
+    backbone.load_state_dict(state)
+
+
+def _read_into_the_trunk(backbone: Backbone) -> None:
+    state = {key: value * 1.5 for key, value in backbone.trunk.state_dict().items()}
+    backbone.trunk.load_state_dict(state)  # no hook of the backbone's runs
+
+
+def first_weight(backbone: Backbone) -> nn.Parameter:
+    return backbone.get_parameter("trunk.conv1.weight")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(_double_in_place, _double_behind_the_counter, _through_numpy, _replace),
+        *(_move_statistics, _read_other_weights, _read_into_the_trunk),
+    ],
+)
+def test_whatever_changes_a_frozen_weight_is_seen(change: Callable[[Backbone], None]) -> None:
+    backbone = build("resnet18", 2)
+    x = torch.randn(2, 3, *HW)
+    before = backbone(x)[0]
+    front = backbone._front
+    change(backbone)
+    after = backbone(x)[0]
+    assert backbone._front is not front
+    assert not torch.allclose(before, after)
+    torch.testing.assert_close(after, backbone.trunk(x)[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_another_precision_makes_another_front(dtype: torch.dtype) -> None:
+    backbone = build("resnet18", 2)
+    x = torch.randn(2, 3, *HW)
+    backbone(x)
+    backbone.to(dtype)
+    got, expected = backbone(x.to(dtype))[0], backbone.trunk(x.to(dtype))[0]
+    assert got.dtype == dtype
+    tolerance = 1e-9 if dtype == torch.float64 else 0.1
+    torch.testing.assert_close(got, expected, rtol=tolerance, atol=tolerance)
+    backbone.float()
+    torch.testing.assert_close(backbone(x)[0], backbone.trunk(x)[0], rtol=1e-2, atol=1e-2)
+
+
+def test_training_steps_keep_the_front() -> None:
+    """What is trained is no part of it, and it is not folded anew each time."""
+    backbone = build("resnet18", 2)
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.1)
+    fronts = set()
+    for _ in range(3):
+        backbone(torch.randn(2, 3, *HW))[-1].sum().backward()
+        optimizer.step()
+        fronts.add(id(backbone._front))
+    assert len(fronts) == 1
 
 
 def test_the_front_is_no_part_of_the_weights_and_a_copy_makes_its_own() -> None:

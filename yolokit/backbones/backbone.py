@@ -54,7 +54,6 @@ class Backbone(nn.Module):
         self._frozen_stages = 0
         self._batch_norm_frozen = False
         self._front: FrozenFront | None = None  # made when first needed
-        self.register_load_state_dict_post_hook(_forget_front)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Feature maps of normalised pictures.
@@ -76,7 +75,7 @@ class Backbone(nn.Module):
         apart = self.training and self._frozen_stages > 0 and device == "cpu"
         if not (apart and isinstance(trunk, fx.GraphModule)):
             return trunk
-        if self._front is None:
+        if self._front is None or not self._front.is_current():
             paths = [path for stage in self._stage_paths[: self._frozen_stages] for path in stage]
             self._front = FrozenFront(trunk, paths)
         return self._front
@@ -114,10 +113,6 @@ class Backbone(nn.Module):
             for norm in self._batch_norms():
                 norm.requires_grad_(False)
         self.train(self.training)
-
-
-def _forget_front(backbone: Backbone, _unfitting: object) -> None:
-    backbone._front = None
 
 
 def build_backbone(name: str, *, weights: str, image_hw: tuple[int, int]) -> Backbone:
