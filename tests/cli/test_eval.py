@@ -171,3 +171,18 @@ def test_no_such_split(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> 
 )
 def test_wrong_usage(arguments: list[str]) -> None:
     assert main(["eval", *arguments]) == 2
+
+
+def test_what_coco_does_not_count_is_said(
+    dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """101 boxes of a class in one picture: pycocotools scores the best 100 without a word."""
+    folder, rows = dataset
+    many = [{**rows[0], "score": 0.5 - number / 1000} for number in range(101)]
+    (folder / "many.json").write_text(json.dumps(many))
+    arguments = ["eval", "--data", str(folder / "data"), "--predictions-from"]
+    assert main([*arguments, str(folder / "rows.json")]) == 0
+    assert "note" not in capsys.readouterr().err
+    assert main([*arguments, str(folder / "many.json")]) == 0
+    note = "note: COCO counts the best 100 boxes of a class in a picture; 1 more were left out"
+    assert note in capsys.readouterr().err

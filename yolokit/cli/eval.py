@@ -85,6 +85,12 @@ def command(
             "and were not scored",
             err=True,
         )
+    if metrics.uncounted:
+        click.echo(
+            f"note: COCO counts the best 100 boxes of a class in a picture; {metrics.uncounted} "
+            "more were left out of these numbers",
+            err=True,
+        )
 
 
 def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:

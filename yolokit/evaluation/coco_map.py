@@ -18,6 +18,7 @@ from yolokit.evaluation.coco_io import to_coco
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
+COUNTED = 100  # detections of a class in a picture that COCO's numbers look at, the best ones
 METRIC_NAMES = (  # in the order of pycocotools' COCOeval.stats
     *("AP", "AP50", "AP75", "APs", "APm", "APl"),
     *("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
@@ -37,6 +38,7 @@ class CocoMetrics:
         images: pictures in the truth.
         annotations: annotations scored, crowds included.
         unscorable: annotations left out because their box or ids cannot be read.
+        uncounted: detections beyond the best ``COUNTED`` of a class in a picture.
         evaluator: name and version of the library that counted.
     """
 
@@ -59,6 +61,7 @@ class CocoMetrics:
     images: int
     annotations: int
     unscorable: int
+    uncounted: int
     evaluator: str
 
     @property
@@ -69,7 +72,7 @@ class CocoMetrics:
     def to_dict(self) -> dict[str, Any]:
         """What ``eval --json`` writes: undefined numbers are None, which JSON calls null."""
         fields = asdict(self)
-        for name in ("precision50", "class_recall", "class_annotations", "unscorable"):
+        for name in ("precision50", "class_recall", "class_annotations", "unscorable", "uncounted"):
             del fields[name]
         per_class = {name: _nan_to_none(scores) for name, scores in self.per_class.items()}
         return {**fields, **_nan_to_none(self.numbers), "per_class": per_class}
@@ -95,6 +98,7 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     names = _unique_names(truth["categories"])
     annotations = pair[0].dataset["annotations"]
     counts = Counter(annotation["category_id"] for annotation in annotations)
+    detected = Counter((row["image_id"], row["category_id"]) for row in rows)
     curves = [precision[:, :, k, 0, -1] for k in range(len(names))]  # all areas, 100 boxes
     return CocoMetrics(
         **dict(zip(METRIC_NAMES, map(_undefined_to_nan, stats), strict=True)),
@@ -113,6 +117,7 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         images=len(truth["images"]),
         annotations=len(annotations),
         unscorable=len(truth["annotations"]) - len(annotations),
+        uncounted=sum(max(0, count - COUNTED) for count in detected.values()),
         evaluator=f"pycocotools {importlib.metadata.version('pycocotools')}",
     )
 
