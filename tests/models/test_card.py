@@ -35,16 +35,17 @@ def test_a_card_of_an_older_version_is_read() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_hw": [20_000, 96]}, "image_hw.0: Input should be less than or equal to 4096"),
+        ({"image_hw": [20_000, 96]}, "image_hw.0: Input should be less than or equal to 16384"),
+        ({"image_hw": [16_000, 16_000]}, "an input of 16000x16000 px is too large"),
         ({"image_hw": [0, 96]}, "image_hw.0"),
         ({"std": [0.2, 0, 0.2]}, "std.1: Input should be greater than 0"),
         ({"std": [0.2, float("nan"), 0.2]}, "std.1"),
         ({"mean": [float("inf"), 0, 0]}, "mean.0: Input should be a finite number"),
         (
             {"model": {"head": {"type": "yolov1", "channels": 10**9}}},
-            "the architecture asks for 1e+09, more than 8192",
+            "less than or equal to 16384",
         ),
-        ({"model": {"head": {"type": "yolo", "width": 100_000}}}, "more than 8192"),
+        ({"model": {"head": {"type": "yolo", "width": 100_000}}}, "less than or equal to 4096"),
         ({"class_names": [], "category_ids": []}, "class_names"),
         ({"class_names": ["x"] * 30_000, "category_ids": [1] * 30_000}, "class_names"),
         ({"category_ids": [1]}, "it names 2 classes but 1 category ids"),

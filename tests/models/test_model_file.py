@@ -186,6 +186,34 @@ def test_weights_that_cannot_be_computed_with_are_refused(
     assert "\n" not in str(caught.value) and str(saved) in str(caught.value)
 
 
+def test_a_head_larger_than_its_file_is_refused_before_it_takes_memory(
+    saved: Path,
+) -> None:
+    """Fully connected, 64x64 cells, 16 boxes, 25,000 classes: 0.2 TB."""
+    head = {"type": "yolov1", "variant": "fc", "grid_size": 64, "boxes_per_cell": 16}
+    card = json.loads(_card().model_dump_json())
+    card["model"]["head"] = head
+    card["class_names"], card["category_ids"] = ["x"] * 25_000, list(range(25_000))
+    safetensors.torch.save_file(
+        safetensors.torch.load_file(saved), saved, {"yolokit": json.dumps(card)}
+    )
+    with pytest.raises(
+        WeightsError, match=r"cannot be built: its head has \d{11} numbers"
+    ) as caught:
+        load_model(saved)
+    assert str(saved) in str(caught.value)
+
+
+def test_a_backbone_that_does_not_exist_is_named(saved: Path) -> None:
+    card = json.loads(_card().model_dump_json())
+    card["model"]["backbone"]["name"] = "resnet19"
+    safetensors.torch.save_file(
+        safetensors.torch.load_file(saved), saved, {"yolokit": json.dumps(card)}
+    )
+    with pytest.raises(WeightsError, match=r"describes a model that cannot be built: .*resnet19"):
+        load_model(saved)
+
+
 def test_weights_in_half_precision_load(saved: Path) -> None:
     _with(saved, WEIGHT, lambda t: t.half())
     detector, _ = load_model(saved)

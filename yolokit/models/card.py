@@ -28,8 +28,8 @@ from yolokit.heads.old_spellings import nest_head
 from yolokit.sections import PredictConfig
 
 MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
-MAX_SIDE = 4096  # pixels of the network's input; its maps would fill a GPU
-MAX_WIDTH = 8192  # of whatever an architecture counts: channels, bins, depth
+MAX_SIDE = 2**14  # pixels of the network's input, as in a configuration
+MAX_PIXELS = 2**26  # of the network's input: 0.8 GB once they are numbers
 _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
 _LONGEST_REASON = 200  # characters of an error that quotes a card
@@ -98,9 +98,8 @@ class ModelCard(BaseModel):
                 f"it names {len(self.class_names)} classes but {len(self.category_ids)} category "
                 "ids. Save it again with one id per class"
             )
-        largest = max(_numbers(self.model.model_dump()), default=0)
-        if not largest <= MAX_WIDTH:
-            raise ValueError(f"the architecture asks for {largest:g}, more than {MAX_WIDTH}")
+        if math.prod(self.image_hw) > MAX_PIXELS:
+            raise ValueError(f"an input of {self.image_hw[1]}x{self.image_hw[0]} px is too large")
         return self
 
 
@@ -163,14 +162,3 @@ def _is_control(character: str) -> bool:
         return False
     kind = unicodedata.category(character)
     return kind in ("Cc", "Cs") or unicodedata.bidirectional(character) in _TURNS
-
-
-def _numbers(value: Any) -> list[float]:
-    """All numbers of a tree of plain values; NaN as infinity."""
-    if isinstance(value, dict):
-        return [n for each in value.values() for n in _numbers(each)]
-    if isinstance(value, list | tuple):
-        return [n for each in value for n in _numbers(each)]
-    if isinstance(value, int | float):
-        return [math.inf if math.isnan(value) else value]
-    return []

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from yolokit._version import __version__
-from yolokit.errors import WeightsError
+from yolokit.errors import WeightsError, YolokitError
 from yolokit.files import written_atomically
 from yolokit.models.build import build_detector
 from yolokit.models.card import ModelCard, read_card
@@ -55,7 +55,10 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
             f"cannot read model {path}: {error}. The file is damaged; copy or train it again"
         ) from error
     card = _read_card(text, path)
-    detector = _build_blank(card)
+    try:
+        detector = _build_blank(card, sum(each.numel() for each in state.values()))
+    except YolokitError as error:
+        raise WeightsError(f"{path} describes a model that cannot be built: {error}") from error
     _require_sound(state, detector, path)
     try:
         detector.load_state_dict(state)
@@ -118,12 +121,18 @@ def _require_sound(state: dict[str, Tensor], detector: Detector, path: Path) -> 
         )
 
 
-def _build_blank(card: ModelCard) -> Detector:
+def _build_blank(card: ModelCard, given: int) -> Detector:
+    """The detector of a card; its head asks for no more numbers than the file gives."""
     blank = card.model.model_copy(
         update={"backbone": card.model.backbone.model_copy(update={"weights": "none"})}
     )
     with torch.random.fork_rng(devices=[]):  # loading must not disturb anybody's random numbers
-        detector = build_detector(blank, num_classes=len(card.class_names), image_hw=card.image_hw)
+        detector = build_detector(
+            blank,
+            num_classes=len(card.class_names),
+            image_hw=card.image_hw,
+            most_numbers=given,
+        )
     detector.normalise_by(card.mean, card.std)  # the weights', which may not be the classifier's
     return detector
 
