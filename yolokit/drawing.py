@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from yolokit.fonts import write_with
+
 Rgb = tuple[int, int, int]
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2; the far edge is outside
 
@@ -74,7 +76,7 @@ def draw_tagged(
     Args:
         image: [H, W, 3] uint8 RGB.
         boxes: [N, 4] xyxy pixels of ``image``; may reach outside; non-finite rows are left out.
-        texts: N labels.
+        texts: N labels; see `yolokit.fonts` for letters outside ASCII.
         colours: N RGB colours.
     """
     canvas: NDArray[np.uint8] = np.array(image, dtype=np.uint8, order="C")
@@ -151,14 +153,17 @@ def _outline(canvas: NDArray[np.uint8], box: Rectangle, colour: Rgb, width: int)
 @lru_cache(maxsize=4096)
 def _tag(text: str, font_px: int, colour: Rgb) -> NDArray[np.uint8]:
     """The label as a small picture: dark or light letters on the class colour."""
-    font = ImageFont.load_default(size=font_px)
+    runs = write_with(text, font_px)
     ascent, descent = _line_height(font_px)
     pad = max(2, font_px // 5)
-    width = math.ceil(font.getlength(text)) + 2 * pad
+    width = math.ceil(sum(font.getlength(part) for part, font in runs)) + 2 * pad
     tag = Image.new("RGB", (width, ascent + descent + pad), colour)
     brightness = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]  # ITU-R BT.601
     ink = (0, 0, 0) if brightness > 110 else (255, 255, 255)
-    ImageDraw.Draw(tag).text((pad, pad // 2 + ascent), text, fill=ink, font=font, anchor="ls")
+    draw, x = ImageDraw.Draw(tag), float(pad)
+    for part, font in runs:
+        draw.text((x, pad // 2 + ascent), part, fill=ink, font=font, anchor="ls")
+        x += font.getlength(part)
     return np.asarray(tag)
 
 

@@ -100,6 +100,7 @@ def command(
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     from yolokit.cli.detect_jobs import Wanted, labels_of, plan_jobs
     from yolokit.cli.progress import stop_on_signals
+    from yolokit.fonts import font_note
     from yolokit.inference.predictor import Predictor
 
     jobs = plan_jobs(source)
@@ -110,6 +111,8 @@ def command(
         limit=max_objects or predictor.card.predict.max_detections,
         labels=None if classes is None else labels_of(classes, predictor.class_names),
     )
+    if (note := font_note(predictor.class_names)) is not None:
+        click.echo(f"note: {note}", err=True)
     partly, stopped = False, None
     with _folder(out) as folder, stop_on_signals() as stopping, _live_view(show) as view:
         for job in jobs:
