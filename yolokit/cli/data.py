@@ -206,6 +206,7 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     from yolokit.data.preview import preview_sheet
     from yolokit.engine.recipe import resolve
     from yolokit.files import written_atomically
+    from yolokit.fonts import font_note
 
     run = _load_config(config)
     pictures = CocoDataset.load(choose_split(data, split), max_bad_boxes=run.data.max_bad_boxes)
@@ -219,6 +220,8 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
         augmenter=Augmenter(run.augment, run.data.image_hw) if split == "train" else None,
         seed=run.train.seed,
     )
+    if (note := font_note(pictures.class_names)) is not None:
+        click.echo(f"note: {note}", err=True)
     sheet = preview_sheet(dataset, count=count, epoch=epoch)
     with written_atomically(out) as temporary:
         Image.fromarray(sheet).save(temporary)
