@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # an exported model runs without torch: nothing here may import it
     from torch import Tensor
+
+
+ImageId: TypeAlias = int | str  # of a picture or annotation, as its file writes it
 
 
 class LevelSpec(NamedTuple):
@@ -41,7 +44,7 @@ class Sample:
     image: NDArray[np.uint8]
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
-    image_id: int
+    image_id: ImageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Batch:
     images: Tensor
     truths: list[Truth]
     letterboxes: list[Letterbox]
-    image_ids: list[int]
+    image_ids: list[ImageId]
 
     def pin_memory(self) -> Batch:
         """A copy in page-locked memory, which a GPU fetches while it computes.

@@ -180,7 +180,10 @@ def test_advice_on_a_large_set_looks_at_a_part(
     }
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(tree))
-    dataset, truth = CocoDataset.load(SplitConfig(images=tmp_path, annotations=path)), tree
+    dataset, truth = (
+        CocoDataset.load(SplitConfig(images=tmp_path, annotations=path)),
+        load_truth(path),
+    )
     assert sample(dataset, truth) == (dataset, truth)
     monkeypatch.setattr(ceiling_advice, "_ENOUGH_PICTURES", 5)
     part, part_truth = sample(dataset, truth)

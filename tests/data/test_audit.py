@@ -51,6 +51,7 @@ def test_bad_boxes_are_named_by_id(data: Path) -> None:
     total = len(json.loads((data / "annotations/instances_train.json").read_text())["annotations"])
     tolerant = audit_splits(locate_splits(data), max_bad_boxes=1.0)
     assert [finding.level for finding in tolerant] == ["warning"]
+    assert (tolerant[0].code, tolerant[0].count) == ("negative-size", 1)
     assert f"1 of {total}" in tolerant[0].summary
     assert tolerant[0].details[0].startswith("annotation 2 of image ")
     strict = audit_splits(locate_splits(data), max_bad_boxes=0.0)
@@ -94,7 +95,7 @@ def test_a_picture_in_two_splits_is_a_warning_twice_in_one_a_note(data: Path) ->
     assert findings["warning", "train+val"].details == (f"{source.name} = {inside} = {across}",)
 
 
-def test_classes_that_differ_from_training_are_errors(data: Path) -> None:
+def test_classes_that_training_does_not_know_are_errors(data: Path) -> None:
     def rename(tree: dict[str, Any]) -> None:
         tree["categories"][0]["name"] = "circle"
 
@@ -105,8 +106,21 @@ def test_classes_that_differ_from_training_are_errors(data: Path) -> None:
     edit(data, "val", rename)
     edit(data, "test", renumber)
     findings = audit(data)
-    assert findings["error", "val"].details == ("category 17 is 'circle', in train 'disc'",)
-    assert findings["error", "test"].details == ("category 1000 ('new') is not in train",)
+    assert "labels 'circle' (17), which the training set does not know" in (
+        findings["error", "val"].summary
+    )
+    assert "labels 'new' (1000)" in findings["error", "test"].summary
+
+
+def test_classes_numbered_anew_are_no_fault(data: Path) -> None:
+    def renumber(tree: dict[str, Any]) -> None:
+        for entry in tree["categories"]:
+            entry["id"] += 10
+        for entry in tree["annotations"]:
+            entry["category_id"] += 10
+
+    edit(data, "val", renumber)
+    assert audit(data) == {}
 
 
 def test_a_class_that_only_the_table_of_val_lists_is_no_fault(data: Path) -> None:
@@ -122,7 +136,7 @@ def test_repeated_boxes_and_unused_classes_are_notes(data: Path) -> None:
     edit(data, "train", change)
     findings = audit_splits(locate_splits(data))
     assert [(finding.level, finding.split) for finding in findings] == [("note", "train")] * 2
-    assert findings[0].details[0].startswith("annotation 1 of image ")
+    assert findings[0].details[0].startswith("annotation 5000 of image ")
     assert findings[1].details == ("new",)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from yolokit.data.coco import CocoDataset
-from yolokit.data.coco_file import BadBox
+from yolokit.data.classes import ClassTable
+from yolokit.data.coco import BadBox, CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
@@ -58,7 +58,7 @@ def test_boxes_are_xyxy_and_grouped_by_picture_in_file_order(write_split: Any) -
     assert data.truth(1).boxes.shape == (0, 4)  # a picture without boxes stays
     assert data.truth(2).boxes.tolist() == [[1, 2, 4, 6], [9, 10, 20, 22]]
     assert data.truth(2).crowd.tolist() == [False, True]
-    assert data.annotation_ids.tolist() == [2, 1, 3]
+    assert [data.tree.annotation_id(row) for row in data.annotation_rows] == [2, 1, 3]
     assert [path.name for path in data.image_paths] == ["30.png", "10.png", "20.png"]
 
 
@@ -86,7 +86,7 @@ def test_truth_is_flat_and_cannot_be_changed(write_split: Any) -> None:
         ([10, 10, 5], "not four numbers"),
         ([10, 10, "5", 5], "not four numbers"),
         ([], "not four numbers"),
-        (None, "not four numbers"),
+        (None, "no bbox"),
     ],
 )
 def test_a_bad_box_is_dropped_and_reported_by_id(write_split: Any, bbox: Any, reason: str) -> None:
@@ -132,22 +132,29 @@ CAT = {"id": 1, "name": "cat"}
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"annotations": [box(5, [1, 1, 1, 1], image=9)]}, "annotation 5 .*unknown image 9"),
-        ({"annotations": [box(5, [1, 1, 1, 1], category=9)]}, "annotation 5 .*unknown category 9"),
-        ({"annotations": [{"id": 5, "image_id": 1, "category_id": 1}]}, "annotation 5 .*no bbox"),
-        ({"annotations": [{"id": 5, "bbox": []}]}, "annotation 5 .*no image_id"),
-        ({"annotations": [{"bbox": []}]}, r"annotations\[0\] .*no id"),
-        ({"annotations": [box("x", [])]}, r"annotations\[0\] .*id 'x', not an integer"),
-        ({"annotations": [3]}, r"annotations\[0\] .*not an object"),
-        ({"images": [IMAGE, IMAGE]}, "image id 1 .*more than once"),
-        ({"images": [{**IMAGE, "width": 0}]}, "image 1 .*width 0"),
-        ({"images": [{**IMAGE, "height": None}]}, "image 1 .*height None"),
-        ({"images": [{"id": 1, "width": 5, "height": 5}]}, "image 1 .*no file_name"),
+        ({"annotations": [box(5, [1, 1, 1, 1], image=9)]}, "5 .of an image that .* not list"),
+        ({"annotations": [box(5, [1, 1, 1, 1], category=9)]}, "5 .of a category that .* not list"),
+        ({"annotations": [{"id": 5, "image_id": 1, "category_id": 1}]}, "annotation 5 .no bbox"),
+        ({"annotations": [{"id": 5, "bbox": []}]}, "annotation 5 .of an image that"),
+        ({"annotations": [{"bbox": []}]}, r"annotation \[0\]"),
+        ({"annotations": [box("x", [])]}, "annotation x .not four numbers"),
+        ({"annotations": [3]}, r"annotation \[0\] .not an object"),
+        ({"images": [IMAGE, IMAGE]}, r"1 image ids are used more than once: id 1 of images\[1\]"),
+        ({"images": [{"id": 1, "width": 5, "height": 5}]}, "no usable file_name: image 1"),
+        ({"images": [{**IMAGE, "id": None}]}, r"images\[0\] has id null"),
+        ({"images": [7]}, r"not objects: images\[0\]"),
         ({"images": []}, "no images"),
         ({"categories": []}, "no categories"),
-        ({"categories": [{"id": 1}]}, "category 1 .*no name"),
-        ({"categories": [CAT, {"id": 1, "name": "dog"}]}, "category 1 .*twice"),
-        ({"categories": [CAT, {"id": 2, "name": "cat"}]}, "category 2 .*'cat'.*twice"),
+        ({"categories": [{"id": 1}]}, "no usable name: category 1"),
+        ({"categories": [CAT, {"id": 1, "name": "dog"}]}, "category ids .* id 1 of categories"),
+        ({"categories": [{"id": "cat", "name": "cat"}]}, 'has id "cat"'),
+        (
+            {
+                "categories": [CAT, {"id": 2, "name": "cat"}],
+                "annotations": [box(1, [1, 1, 5, 5]), box(2, [9, 9, 5, 5], category=2)],
+            },
+            "2 categories are named 'cat', and 2 have annotations",
+        ),
     ],
 )
 def test_a_malformed_entry_is_named(write_split: Any, parts: Any, message: str) -> None:
@@ -193,15 +200,16 @@ def test_labels_align_to_a_given_table(write_split: Any) -> None:
         [box(1, [1, 2, 3, 4], category=8), box(2, [1, 2, 3, 4], category=2)],
         categories=[{"id": 2, "name": "two"}, {"id": 8, "name": "eight"}, {"id": 9, "name": "n"}],
     )
-    data = CocoDataset.load(split, category_ids=[5, 8, 2])  # 9 has no box: harmless
+    table = ClassTable((5, 8, 2), ("five", "eight", "two"))
+    data = CocoDataset.load(split, classes=table)  # 9 has no box: harmless
     assert data.truth(0).labels.tolist() == [1, 2]
-    assert data.class_names == ("category 5", "eight", "two")
-    named = CocoDataset.load(split, category_ids=[5, 8, 2], class_names=["five", "eight", "two"])
-    assert named.class_names == ("five", "eight", "two")
-    with pytest.raises(DataError, match=r"category 8 .'eight'.*none of the classes.*two"):
-        CocoDataset.load(split, category_ids=[2], class_names=["two"])
-    with pytest.raises(DataError, match=r"category 8 is 'eight' .* but 'acht'"):
-        CocoDataset.load(split, category_ids=[8, 2], class_names=["acht", "two"])
+    assert data.class_names == ("five", "eight", "two")
+    assert (data.category_ids, data.own_ids) == ((5, 8, 2), (None, 8, 2))
+    renumbered = CocoDataset.load(split, classes=ClassTable((1, 2), ("two", "eight")))
+    assert renumbered.truth(0).labels.tolist() == [1, 0]
+    assert (renumbered.category_ids, renumbered.own_ids) == ((1, 2), (2, 8))
+    with pytest.raises(DataError, match=r"labels 'eight' .8., which the training set"):
+        CocoDataset.load(split, classes=ClassTable((2,), ("two",)))
 
 
 def test_fingerprint_follows_the_content(write_split: Any) -> None:

@@ -15,9 +15,10 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from yolokit.data.coco_file import tree_of
 from yolokit.errors import DataError
 from yolokit.evaluation.coco_io import load_rows, load_truth
-from yolokit.evaluation.coco_map import METRIC_NAMES, evaluate_rows
+from yolokit.evaluation.coco_map import METRIC_NAMES, CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.types import Detections
 
@@ -33,6 +34,10 @@ def raw_pycocotools(truth: dict[str, Any], rows: list[dict[str, Any]]) -> list[f
         evaluation.accumulate()
         evaluation.summarize()
     return [float(value) for value in evaluation.stats]
+
+
+def score(truth: dict[str, Any], rows: list[dict[str, Any]]) -> CocoMetrics:
+    return evaluate_rows(tree_of(truth), rows)
 
 
 def make_truth(boxes: list[list[float]], *, category_id: int = 5) -> dict[str, Any]:
@@ -106,27 +111,27 @@ def test_real_coco_numbers(real_root: Path) -> None:
     folder = real_root / "eval" / "coco_val2014_100"
     truth = load_truth(folder / "instances_val2014_100.json")
     rows = load_rows(folder / "instances_val2014_fakebbox100_results.json")
-    before = copy.deepcopy((truth, rows))
+    before = copy.deepcopy(rows)
     metrics = evaluate_rows(truth, rows)
     expected = json.loads((folder / "expected.json").read_text())
     assert metrics.numbers.keys() == expected.keys()
     for name, value in expected.items():
         assert metrics.numbers[name] == pytest.approx(value, abs=1e-9, rel=0)
-    assert (truth, rows) == before
-    assert (metrics.images, metrics.annotations) == (100, len(truth["annotations"]))
+    assert rows == before
+    assert (metrics.images, metrics.annotations) == (100, len(truth))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_raw_pycocotools(seed: int) -> None:
     truth, rows = random_case(seed)
-    metrics = evaluate_rows(truth, rows)
+    metrics = score(truth, rows)
     for value, raw in zip(metrics.numbers.values(), raw_pycocotools(truth, rows), strict=True):
         assert value == raw if raw != -1 else math.isnan(value)
 
 
 def test_per_class_is_what_each_class_scores_alone() -> None:
     truth, rows = random_case(9)
-    metrics = evaluate_rows(truth, rows)
+    metrics = score(truth, rows)
     assert list(metrics.per_class) == ["class 0", "class 4", "class 91"]
     for category_id in (0, 4, 91):
         alone = {
@@ -144,7 +149,7 @@ def test_per_class_is_what_each_class_scores_alone() -> None:
 def test_precision_over_recall_is_what_ap50_is_the_mean_of(seed: int) -> None:
     truth, rows = random_case(seed)
     truth["categories"].append({"id": 100, "name": "absent"})
-    metrics = evaluate_rows(truth, rows)
+    metrics = score(truth, rows)
     assert metrics.precision50.keys() == metrics.per_class.keys()
     assert metrics.precision50["absent"] == ()
     for name, curve in metrics.precision50.items():
@@ -162,7 +167,7 @@ def test_precision_over_recall_by_hand() -> None:
         make_row([20, 20, 5, 5], 0.8),
         make_row([50, 50, 10, 10], 0.7),
     ]
-    curve = evaluate_rows(truth, rows).precision50["cell"]
+    curve = score(truth, rows).precision50["cell"]
     assert curve == pytest.approx([1.0] * 51 + [2 / 3] * 50)
 
 
@@ -171,7 +176,7 @@ def test_hand_arithmetic() -> None:
     # It matches at thresholds .50 .55 .60 .65 .70, there precision is 1 up to recall 0.5:
     # 51 of 101 recall points. AP50 = 51/101, AP = AP50 / 2 (5 of 10 thresholds), AR = 0.25.
     truth = make_truth([[0, 0, 10, 10], [50, 50, 10, 10]])
-    metrics = evaluate_rows(truth, [make_row([0, 0, 10, 7])])
+    metrics = score(truth, [make_row([0, 0, 10, 7])])
     found = [metrics.AP50, metrics.AP75, metrics.AP, metrics.AR100]
     assert found == pytest.approx([51 / 101, 0, 51 / 101 / 2, 0.25])
 
@@ -184,7 +189,7 @@ def test_perfect_detections_score_one(width: int) -> None:
     xywh = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     truth = make_truth(xywh.astype(float).tolist())
     found = Detections(corners, np.full(20, 0.9, np.float32), np.zeros(20, np.int64))
-    metrics = evaluate_rows(truth, to_rows(found, 7, [5]))
+    metrics = score(truth, to_rows(found, 7, [5]))
     assert is_one(metrics.AP) and is_one(metrics.AP50) and is_one(metrics.AR100)
     assert is_one(metrics.per_class["cell"]["AP"]) and is_one(metrics.per_class["cell"]["AP50"])
 
@@ -196,18 +201,18 @@ def test_annotation_ids_zero_and_repeated_are_renumbered() -> None:
     for annotation, broken_id in zip(truth["annotations"], (0, 0, "x"), strict=True):
         annotation["id"] = broken_id
     before = copy.deepcopy(truth)
-    assert is_one(evaluate_rows(truth, rows).AP)
+    assert is_one(score(truth, rows).AP)
     assert truth == before
 
 
 def test_no_detections() -> None:
-    metrics = evaluate_rows(make_truth([[0, 0, 20, 20]]), [])
+    metrics = score(make_truth([[0, 0, 20, 20]]), [])
     assert (metrics.AP, metrics.AP50, metrics.AR100, metrics.APs) == (0, 0, 0, 0)
     assert math.isnan(metrics.APl)  # no large object to find
 
 
 def test_no_truth_is_undefined_and_null_in_json() -> None:
-    metrics = evaluate_rows(make_truth([]), [make_row([0, 0, 5, 5])])
+    metrics = score(make_truth([]), [make_row([0, 0, 5, 5])])
     assert all(math.isnan(value) for value in metrics.numbers.values())
     written = json.loads(json.dumps(metrics.to_dict(), allow_nan=False))
     assert [written[name] for name in METRIC_NAMES] == [None] * 12
@@ -215,7 +220,7 @@ def test_no_truth_is_undefined_and_null_in_json() -> None:
 
 
 def test_no_pictures_at_all() -> None:
-    metrics = evaluate_rows({"images": [], "annotations": [], "categories": []}, [])
+    metrics = score({"images": [], "annotations": [], "categories": []}, [])
     assert math.isnan(metrics.AP)
     assert metrics.per_class == {}
 
@@ -223,12 +228,12 @@ def test_no_pictures_at_all() -> None:
 def test_missing_iscrowd_and_area() -> None:
     truth = make_truth([[0, 0, 20, 20], [40, 40, 50, 50]])
     rows = [make_row([0, 0, 20, 18]), make_row([40, 40, 50, 44], 0.8)]
-    complete = evaluate_rows(truth, rows)
+    complete = score(truth, rows)
     for annotation in truth["annotations"]:
         del annotation["iscrowd"]
     truth["annotations"][0]["area"] = None
     del truth["annotations"][1]["area"]
-    assert evaluate_rows(truth, rows) == complete
+    assert score(truth, rows) == complete
 
 
 def test_crowd_is_neither_missed_nor_a_false_positive() -> None:
@@ -236,10 +241,10 @@ def test_crowd_is_neither_missed_nor_a_false_positive() -> None:
     truth["annotations"][1]["iscrowd"] = 1
     hit = make_row([0, 0, 20, 20], 0.5)
     inside_crowd = make_row([45, 45, 10, 10], 0.9)  # scores above the hit
-    assert is_one(evaluate_rows(truth, [hit]).AP)
-    assert is_one(evaluate_rows(truth, [inside_crowd, hit]).AP)
+    assert is_one(score(truth, [hit]).AP)
+    assert is_one(score(truth, [inside_crowd, hit]).AP)
     truth["annotations"][1]["iscrowd"] = 0
-    assert evaluate_rows(truth, [inside_crowd, hit]).AP < 0.9
+    assert score(truth, [inside_crowd, hit]).AP < 0.9
 
 
 @pytest.mark.parametrize(
@@ -256,7 +261,7 @@ def test_crowd_is_neither_missed_nor_a_false_positive() -> None:
 def test_unscorable_annotations_are_left_out_and_counted(broken: dict[str, Any]) -> None:
     truth = make_truth([[0, 0, 20, 20], [40, 40, 20, 20]])
     truth["annotations"][1].update(broken)
-    metrics = evaluate_rows(truth, [make_row([0, 0, 20, 20])])
+    metrics = score(truth, [make_row([0, 0, 20, 20])])
     assert is_one(metrics.AP)
     assert (metrics.annotations, metrics.unscorable) == (1, 1)
 
@@ -265,7 +270,7 @@ def test_unscorable_annotations_are_left_out_and_counted(broken: dict[str, Any])
     ("changes", "says"),
     [
         ({"image_id": 8}, "image_id 8"),
-        ({"image_id": "7"}, "image_id '7'"),
+        ({"image_id": "x"}, "image_id 'x'"),
         ({"image_id": [7]}, r"image_id \[7\]"),
         ({"category_id": 0}, "category_id 0"),
         ({"score": math.nan}, "score nan"),
@@ -277,22 +282,25 @@ def test_unscorable_annotations_are_left_out_and_counted(broken: dict[str, Any])
 def test_bad_rows_are_named(changes: dict[str, Any], says: str) -> None:
     rows = [make_row([0, 0, 20, 20]), make_row([0, 0, 20, 20], **changes)]
     with pytest.raises(DataError, match=f"results row 1 has {says}"):
-        evaluate_rows(make_truth([[0, 0, 20, 20]]), rows)
+        score(make_truth([[0, 0, 20, 20]]), rows)
 
 
 def test_a_row_that_lacks_keys_is_named() -> None:
     with pytest.raises(DataError, match="results row 0 lacks bbox, score"):
-        evaluate_rows(make_truth([]), [{"image_id": 7, "category_id": 5}])
+        score(make_truth([]), [{"image_id": 7, "category_id": 5}])
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[]", "a list"),
-        ("{", "not JSON"),
+        ("[]", "an object at the top"),
+        ("{", "not valid JSON"),
         ('{"images": [], "categories": []}', "'annotations'"),
-        ('{"images": [{"id": 1}, {"id": 1}], "categories": [], "annotations": []}', "repeats id 1"),
-        ('{"images": [{}], "categories": [], "annotations": []}', "id None"),
+        (
+            '{"images": [{"id": 1}, {"id": 1}], "categories": [], "annotations": []}',
+            "id 1 of images",
+        ),
+        ('{"images": [{}], "categories": [], "annotations": []}', "no id"),
     ],
 )
 def test_truth_of_another_layout_is_refused(tmp_path: Path, text: str, says: str) -> None:
@@ -308,18 +316,49 @@ def test_results_file_must_hold_a_list(tmp_path: Path) -> None:
     file.write_text("{}")
     with pytest.raises(DataError, match="a list of rows"):
         load_rows(file)
-    with pytest.raises(DataError, match="cannot read results file"):
+    with pytest.raises(DataError, match="no results file at"):
         load_rows(tmp_path / "absent.json")
 
 
-def test_two_categories_of_one_name_stay_apart() -> None:
-    truth = make_truth([[0, 0, 20, 20]])
+def test_two_categories_of_one_name_stay_apart_where_both_are_used() -> None:
+    truth = make_truth([[0, 0, 20, 20], [40, 40, 20, 20]])
     truth["categories"].append({"id": 9, "name": "cell"})
-    metrics = evaluate_rows(truth, [make_row([0, 0, 20, 20])])
+    row = make_row([0, 0, 20, 20])
+    assert is_one(score(truth, [row]).per_class["cell"]["AP"]) is False  # one of two is found
+    truth["annotations"][1]["category_id"] = 9
+    metrics = score(truth, [row])
     assert is_one(metrics.per_class["cell (5)"]["AP"])
-    assert math.isnan(metrics.per_class["cell (9)"]["AP"])
+    assert metrics.per_class["cell (9)"]["AP"] == 0
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["0000001_00001_d", "0000001_00002_d"],
+        [81645724526782010095170042166076916798, 81645724526782010095170042166076916799],
+        ["7", "11"],
+        [7, "b"],
+    ],
+    ids=["text", "128 bits", "digits", "mixed"],
+)
+def test_ids_are_compared_as_they_are_written(ids: list[Any]) -> None:
+    truth = make_truth([[0, 0, 20, 20], [40, 40, 20, 20]])
+    truth["images"] = [{**truth["images"][0], "id": each} for each in ids]
+    for annotation, image_id in zip(truth["annotations"], ids, strict=True):
+        annotation["image_id"] = image_id
+    rows = [make_row(a["bbox"], image_id=a["image_id"]) for a in truth["annotations"]]
+    assert is_one(score(truth, rows).AP)
+    assert score(truth, rows[:1]).AP50 < 0.6
+
+
+def test_boxes_of_no_area_count_as_pycocotools_counts_them() -> None:
+    truth = make_truth([[0, 0, 20, 20], [40, 40, 0, 0], [50, 50, -3, 4], [500, 500, 9, 9]])
+    rows = [make_row([0, 0, 20, 20])]
+    ours, raw = score(truth, rows), raw_pycocotools(truth, rows)
+    assert ours.AP == raw[0] == pytest.approx(34 / 101)  # one of three; no area is < 0
+    assert (ours.annotations, ours.unscorable) == (4, 0)
 
 
 def test_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    evaluate_rows(make_truth([[0, 0, 20, 20]]), [make_row([0, 0, 20, 20])])
+    score(make_truth([[0, 0, 20, 20]]), [make_row([0, 0, 20, 20])])
     assert capsys.readouterr().out == ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from yolokit.data.coco_file import tree_of
 from yolokit.evaluation.verdicts import JudgedPicture, judge
 
 
@@ -46,7 +47,7 @@ def test_found_missed_and_false() -> None:
         row([20, 20, 9, 9], 0.3, image_id=3),
     ]
     before = copy.deepcopy((truth, rows))
-    first, second = judge(truth, rows, score_threshold=0.25)
+    first, second = judge(tree_of(truth), rows, score_threshold=0.25)
     assert (truth, rows) == before
     assert verdicts(first) == (["found", "missed", "missed"], ["found", "false", "false"])
     assert [box.score for box in first.detections] == [0.9, 0.8, 0.5]
@@ -58,26 +59,30 @@ def test_found_missed_and_false() -> None:
 
 def test_half_overlap_is_enough_for_the_better_detection() -> None:
     truth = make_truth(([0, 0, 10, 10], 5, 0))
-    (picture, _) = judge(truth, [row([0, 0, 10, 5], 0.5)], score_threshold=0.0)
+    (picture, _) = judge(tree_of(truth), [row([0, 0, 10, 5], 0.5)], score_threshold=0.0)
     assert verdicts(picture) == (["found"], ["found"])
-    (picture, _) = judge(truth, [row([0, 0, 10, 5], 0.5)], score_threshold=0.0, iou_threshold=0.75)
+    (picture, _) = judge(
+        tree_of(truth), [row([0, 0, 10, 5], 0.5)], score_threshold=0.0, iou_threshold=0.75
+    )
     assert verdicts(picture) == (["missed"], ["false"])
 
 
 def test_crowds_are_neither_missed_nor_false() -> None:
     truth = make_truth(([0, 0, 40, 40], 5, 1), ([50, 50, 10, 10], 5, 0))
     inside = [row([0, 0, 8, 8], 0.9), row([20, 20, 8, 8], 0.8)]
-    picture, _ = judge(truth, inside, score_threshold=0.25)
+    picture, _ = judge(tree_of(truth), inside, score_threshold=0.25)
     assert verdicts(picture) == (["ignored", "missed"], ["ignored", "ignored"])
     assert (picture.found, picture.missed, picture.false_alarms) == (0, 1, 0)
 
 
 @pytest.mark.parametrize("rows", [[], [row([0, 0, 10, 10], 0.1)]])
 def test_nothing_detected_and_nothing_to_detect(rows: list[dict[str, Any]]) -> None:
-    first, second = judge(make_truth(([0, 0, 10, 10], 5, 0)), rows, score_threshold=0.25)
+    first, second = judge(tree_of(make_truth(([0, 0, 10, 10], 5, 0))), rows, score_threshold=0.25)
     assert verdicts(first) == (["missed"], [])
     assert verdicts(second) == ([], [])
-    assert [verdicts(each) for each in judge(make_truth(), rows, score_threshold=0.25)] == [
+    assert [
+        verdicts(each) for each in judge(tree_of(make_truth()), rows, score_threshold=0.25)
+    ] == [
         ([], []),
         ([], []),
     ]
@@ -113,7 +118,7 @@ def test_equals_a_slow_loop(seed: int) -> None:
         expected.append("found" if best[0] >= 0.5 else "false")
         if best[0] >= 0.5:
             taken.add(best[1])
-    picture, _ = judge(truth, rows, score_threshold=0.3)
+    picture, _ = judge(tree_of(truth), rows, score_threshold=0.3)
     assert verdicts(picture)[1] == expected
     assert [box.verdict == "found" for box in picture.truths] == [n in taken for n in range(12)]
     assert picture.found == len(taken) > 0

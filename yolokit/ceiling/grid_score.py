@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from yolokit.ceiling.grid import GridCeiling
 from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_tree import CocoTree
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.types import Detections
 
 
-def score_ceiling(
-    dataset: CocoDataset, ceiling: GridCeiling, truth: Mapping[str, Any]
-) -> CocoMetrics:
+def score_ceiling(dataset: CocoDataset, ceiling: GridCeiling, truth: CocoTree) -> CocoMetrics:
     """COCO metrics when each kept box is detected exactly, with score 1, and nothing else is.
 
     A box that reaches outside its picture is detected as far as the picture goes.
@@ -36,5 +32,5 @@ def score_ceiling(
             scores=np.ones(int(kept.sum()), dtype=np.float32),
             labels=labels[kept],
         )
-        rows += to_rows(perfect, int(dataset.image_ids[index]), dataset.category_ids)
+        rows += to_rows(perfect, dataset.image_id(index), dataset.own_ids)
     return evaluate_rows(truth, rows)

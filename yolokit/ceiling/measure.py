@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from yolokit.ceiling.head import CAUSES, HeadCeiling, head_ceiling
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_tree import CocoTree
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.heads.family import family_of
@@ -46,9 +45,7 @@ class ScoredCeiling:
     finest: float
 
 
-def measure_ceiling(
-    dataset: CocoDataset, truth: Mapping[str, Any], config: Config
-) -> ScoredCeiling:
+def measure_ceiling(dataset: CocoDataset, truth: CocoTree, config: Config) -> ScoredCeiling:
     """Score the best that the configured head, input size and prediction can do.
 
     Every truth that has a cell is found there, as well as the head's code can hold it; its score
@@ -75,7 +72,7 @@ def measure_ceiling(
         ):
             lost[name] += np.bincount(before, minlength=classes)
             lost[name] -= np.bincount(after, minlength=classes)
-        rows += to_rows(kept, int(dataset.image_ids[index]), dataset.category_ids)
+        rows += to_rows(kept, dataset.image_id(index), dataset.own_ids)
     causes = {name: _by_class(dataset, getattr(ceiling, name)) for name in CAUSES}
     return ScoredCeiling(
         metrics=evaluate_rows(truth, rows),

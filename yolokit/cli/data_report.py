@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from yolokit.ceiling.advice import sample
 from yolokit.ceiling.grid import grid_ceiling
 from yolokit.ceiling.grid_score import score_ceiling
 from yolokit.ceiling.measure import measure_ceiling
@@ -36,6 +38,7 @@ def measure_splits(
     image_hw: tuple[int, int],
     grid_sizes: Sequence[int],
     config: Config | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Statistics and grid ceilings of the splits of a data set, as plain values.
 
@@ -45,6 +48,7 @@ def measure_splits(
         image_hw: the network input's (height, width), pixels.
         grid_sizes: cells along each side, one ceiling each.
         config: whose head's ceiling is wanted as well, with advice.
+        progress: is called with a split's name and the share of its file that is read.
 
     Returns:
         ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined. With
@@ -54,22 +58,28 @@ def measure_splits(
     learnt = "train" if "train" in splits else next(iter(splits))
     report: dict[str, Any] = {"input_hw": list(image_hw), "splits": {}}
     for name, split in splits.items():
-        dataset = CocoDataset.load(split, max_bad_boxes=1.0)
-        truth = load_truth(split.annotations)
+        truth = load_truth(split.annotations, progress=progress and partial(progress, name))
+        dataset = CocoDataset.of(truth, split)
+        part, part_truth = sample(dataset, truth)  # a ceiling is as well told by a part
         ceilings = {}
         for grid_size in grid_sizes:
-            ceiling = grid_ceiling(dataset, grid_size=grid_size, image_hw=image_hw)
-            scores = score_ceiling(dataset, ceiling, truth).to_dict()
+            ceiling = grid_ceiling(part, grid_size=grid_size, image_hw=image_hw)
+            scores = score_ceiling(part, ceiling, part_truth).to_dict()
             ceilings[str(grid_size)] = {
                 "kept": int(ceiling.kept.sum()),
+                "boxes": ceiling.truths,
                 **{score: scores[score] for score in (*_SCORES, "per_class")},
             }
-        values = {**asdict(split_statistics(dataset, image_hw)), "ceilings": ceilings}
+        values = {
+            **asdict(split_statistics(dataset, image_hw)),
+            "ceiling_images": len(part),
+            "ceilings": ceilings,
+        }
         if config is not None:
-            scored = measure_ceiling(dataset, truth, config)
+            scored = measure_ceiling(part, part_truth, config)
             values["head"] = measured_values(scored, dataset.class_names)
             if name == learnt:
-                report["head"] = advise(dataset, truth, config, scored, split=name)
+                report["head"] = advise(part, part_truth, config, scored, split=name)
         report["splits"][name] = values
     return report
 
@@ -102,7 +112,7 @@ def format_report(report: dict[str, Any]) -> str:
 
 def _ceiling_rows(grid_size: str, values: list[dict[str, Any]]) -> list[list[str]]:
     ceilings = [split["ceilings"][grid_size] for split in values]
-    kept = [share(c["kept"], split["boxes"]) for c, split in zip(ceilings, values, strict=True)]
+    kept = [share(ceiling["kept"], ceiling["boxes"]) for ceiling in ceilings]
     title = f"at best, {grid_size}x{grid_size} cells with one object each"
     rows: list[list[str]] = [[], [title], ["  boxes held", *kept]]
     for score, name in _SCORES.items():

@@ -199,7 +199,7 @@ def _run(
         batch_size=1 if predictor.device == "cpu" else _GPU_BATCH,
         save_video=save_video,
         json_file=json_file if save_json else None,
-        category_ids=None if job.split is None else predictor.category_ids,
+        category_ids=job.category_ids(predictor),
         observe=observe,
         stop=stop,
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from yolokit.data.coco_tree import CocoTree
+    from yolokit.inference.predictor import Predictor
     from yolokit.video.frames import Source
 
 _SHOWN = 20  # classes named in an error
@@ -20,6 +22,17 @@ class Job:
 
     sources: list[Source]
     split: str | None = None
+    truth: CocoTree | None = None  # of that split
+
+    def category_ids(self, predictor: Predictor) -> list[int | None] | None:
+        """The data set's own category id of each of the model's labels."""
+        if self.truth is None:
+            return None
+        from yolokit.data.classes import align_categories
+
+        return align_categories(
+            predictor.class_names, predictor.category_ids, self.truth, strict=False
+        )
 
     def folder(self, out: Path) -> Path:
         """Where pictures and videos go."""
@@ -75,6 +88,7 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
     """
     from yolokit.data.locate import locate_splits
     from yolokit.errors import DataError
+    from yolokit.evaluation.coco_io import load_truth
     from yolokit.video.detect import dataset_sources
     from yolokit.video.sources import find_sources
 
@@ -88,5 +102,9 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
                 raise
             splits = {}  # no data set: a folder of pictures
         if splits:
-            return [Job(dataset_sources(split), name) for name, split in splits.items()]
+            trees = {name: load_truth(split.annotations) for name, split in splits.items()}
+            return [
+                Job(dataset_sources(tree, splits[name].images), name, tree)
+                for name, tree in trees.items()
+            ]
     return [Job(find_sources(words, sys.stdin))]

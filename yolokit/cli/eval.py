@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from yolokit.data.coco_tree import CocoTree
     from yolokit.evaluation.coco_map import CocoMetrics
     from yolokit.evaluation.evaluate import Batch
 
@@ -130,7 +131,7 @@ def _with_bar(batches: Iterable[Batch]) -> Iterator[Batch]:
         yield from bar
 
 
-def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
+def find_truth(data: Path, split: str) -> tuple[Path, CocoTree]:
     """The annotation file that ``--data`` and ``--split`` mean, and its content.
 
     Raises:
@@ -156,7 +157,7 @@ def find_truth(data: Path, split: str) -> tuple[Path, dict[str, Any]]:
     return file, load_truth(file)
 
 
-def _annotation_files(folder: Path, split: str) -> dict[Path, dict[str, Any]]:
+def _annotation_files(folder: Path, split: str) -> dict[Path, CocoTree]:
     """The files of COCO's layout in a folder, with or without pictures; results have another."""
     from yolokit.errors import DataError
     from yolokit.evaluation.coco_io import load_truth

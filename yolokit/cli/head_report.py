@@ -11,6 +11,7 @@ from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
 from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_tree import CocoTree
 from yolokit.heads.family import family_of
 
 _MANY = 0.1  # share of narrow boxes that deserves a word
@@ -54,7 +55,7 @@ def measured_values(scored: ScoredCeiling, class_names: Sequence[str]) -> dict[s
 
 def advise(
     dataset: CocoDataset,
-    truth: Mapping[str, Any],
+    truth: CocoTree,
     config: Config,
     now: ScoredCeiling,
     *,

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-import numpy as np
 
 from yolokit.data.check import check_images
+from yolokit.data.classes import ClassTable, align_categories, class_table
 from yolokit.data.coco import DEFAULT_MAX_BAD_BOXES, CocoDataset
+from yolokit.data.coco_file import read_tree
+from yolokit.data.coco_tree import CocoTree, Fault, Level
+from yolokit.data.split_faults import split_faults
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
 
+Progress = Callable[[str, float], None]  # told what is being done, and the share of it, 0..1
 
-class Finding(NamedTuple):
+
+@dataclass(frozen=True, slots=True)
+class Finding:
     """One kind of fault in one place.
 
     Args:
         level: ``error`` stops training or evaluation, ``warning`` leaves something out or makes
             scores lie, ``note`` is only worth knowing.
         split: where; two splits are joined with ``+``.
-        summary: what, and how often.
-        details: each case, named by id or file.
+        summary: what, how often, and what to do.
+        details: the first cases, named by id or file.
+        code: the kind of fault, the same everywhere.
+        count: of all cases.
     """
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     split: str
     summary: str
     details: tuple[str, ...] = ()
+    code: str = ""
+    count: int = 0
 
 
 def audit_splits(
@@ -38,6 +47,7 @@ def audit_splits(
     *,
     max_bad_boxes: float = DEFAULT_MAX_BAD_BOXES,
     workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Finding]:
     """Look for faults in annotation files and pictures; every picture is decoded.
 
@@ -45,85 +55,60 @@ def audit_splits(
         splits: by name, as ``locate_splits`` gives them.
         max_bad_boxes: the fraction of bad boxes above which training refuses a split.
         workers: threads that decode pictures; by default one a core.
+        progress: is called with what is being done and how far it is.
 
     Returns:
         All findings, split by split, then those between splits; empty where all is well.
     """
     datasets: dict[str, CocoDataset] = {}
     findings: list[Finding] = []
+    classes: ClassTable | None = None
     for name, split in splits.items():
         try:
-            datasets[name] = CocoDataset.load(split, max_bad_boxes=1.0)
+            tree = read_tree(split.annotations, progress=_part(progress, f"reading {name}"))
         except DataError as error:
-            findings.append(Finding("error", name, str(error)))
-    for name, dataset in datasets.items():
-        findings += _bad_boxes(name, dataset, max_bad_boxes)
-        findings += _bad_pictures(name, dataset, workers)
-        findings += _repeated_boxes(name, dataset)
-        findings += _unused_classes(name, dataset) if name == "train" else ()
-    findings += _foreign_classes(datasets)
+            findings.append(Finding("error", name, str(error), code="unreadable", count=1))
+            continue
+        if name == "train":
+            classes = class_table(tree)
+        datasets[name] = dataset = CocoDataset.of(tree, split)
+        faults = split_faults(name, dataset, max_bad_boxes=max_bad_boxes)
+        findings += [_finding(name, fault) for fault in faults]
+        findings += _bad_pictures(name, dataset, workers, _part(progress, f"looking at {name}"))
+        findings += _foreign_classes(name, tree, classes)
     return [*findings, *_repeated_pictures(datasets)]
 
 
-def _bad_boxes(name: str, dataset: CocoDataset, limit: float) -> Iterator[Finding]:
-    bad, total = dataset.bad_boxes, len(dataset.boxes) + len(dataset.bad_boxes)
-    details = tuple(
-        f"annotation {box.annotation_id} of image {box.image_id}: {box.reason}" for box in bad
-    )
-    if len(bad) > limit * total:
-        summary = f"bad boxes, more than the {limit:.0%} allowed: {len(bad)} of {total}"
-        yield Finding("error", name, summary, details)
-    elif bad:
-        yield Finding("warning", name, f"bad boxes, left out: {len(bad)} of {total}", details)
+def _part(progress: Progress | None, label: str) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress(label, share)
 
 
-def _bad_pictures(name: str, dataset: CocoDataset, workers: int | None) -> Iterator[Finding]:
-    problems = check_images(dataset, workers)
+def _finding(split: str, fault: Fault) -> Finding:
+    summary = f"{fault.summary}. {fault.advice}"
+    return Finding(fault.level, split, summary, fault.cases, fault.code, fault.count)
+
+
+def _bad_pictures(
+    name: str,
+    dataset: CocoDataset,
+    workers: int | None,
+    progress: Callable[[float], None] | None,
+) -> Iterator[Finding]:
+    problems = check_images(dataset, workers, progress=progress)
     if problems:
         details = tuple(f"image {each.image_id} ({each.path}): {each.reason}" for each in problems)
         summary = f"pictures that cannot be used: {len(problems)} of {len(dataset)}"
-        yield Finding("error", name, summary, details)
+        yield Finding("error", name, summary, details, "bad-picture", len(problems))
 
 
-def _repeated_boxes(name: str, dataset: CocoDataset) -> Iterator[Finding]:
-    owner = dataset.box_owners
-    keys = np.column_stack([owner, dataset.labels, dataset.boxes.astype(np.float64)])
-    _, first, counts = np.unique(keys, axis=0, return_index=True, return_counts=True)
-    again = sorted(first[counts > 1].tolist())
-    if again:
-        details = tuple(
-            f"annotation {dataset.annotation_ids[i]} of image {dataset.image_ids[owner[i]]}"
-            for i in again
-        )
-        yield Finding("note", name, f"boxes annotated more than once: {len(again)}", details)
-
-
-def _unused_classes(name: str, dataset: CocoDataset) -> Iterator[Finding]:
-    counts = np.bincount(dataset.labels[~dataset.crowd], minlength=len(dataset.class_names))
-    unused = tuple(dataset.class_names[label] for label in np.flatnonzero(counts == 0))
-    if unused:
-        yield Finding("note", name, f"classes without a box to learn from: {len(unused)}", unused)
-
-
-def _foreign_classes(datasets: Mapping[str, CocoDataset]) -> Iterator[Finding]:
-    """Classes that evaluation would stumble over: absent from training, or named otherwise."""
-    if "train" not in datasets:
+def _foreign_classes(name: str, tree: CocoTree, train: ClassTable | None) -> Iterator[Finding]:
+    """Classes that training does not know, which evaluation would stumble over."""
+    if train is None or name == "train":
         return
-    train = datasets["train"]
-    known = dict(zip(train.category_ids, train.class_names, strict=True))
-    for name, dataset in datasets.items():
-        used = set(dataset.labels.tolist())
-        details = []
-        for label, category_id in enumerate(dataset.category_ids):
-            own = dataset.class_names[label]
-            if category_id not in known and label in used:
-                details.append(f"category {category_id} ({own!r}) is not in train")
-            elif known.get(category_id, own) != own:
-                details.append(
-                    f"category {category_id} is {own!r}, in train {known[category_id]!r}"
-                )
-        if details:
-            yield Finding("error", name, "classes differ from those of train", tuple(details))
+    try:
+        align_categories(train.class_names, train.category_ids, tree, whose="the training set")
+    except DataError as error:
+        yield Finding("error", name, str(error), code="foreign-class", count=1)
 
 
 def _repeated_pictures(datasets: Mapping[str, CocoDataset]) -> Iterator[Finding]:
@@ -137,10 +122,10 @@ def _repeated_pictures(datasets: Mapping[str, CocoDataset]) -> Iterator[Finding]
             summary = (
                 f"pictures in more than one split, which makes scores too good: {len(details)}"
             )
-            yield Finding("warning", places, summary, tuple(details))
+            yield Finding("warning", places, summary, tuple(details), "leak", len(details))
         else:
             summary = f"pictures that appear more than once: {len(details)}"
-            yield Finding("note", places, summary, tuple(details))
+            yield Finding("note", places, summary, tuple(details), "copy", len(details))
 
 
 def _equal_files(datasets: Mapping[str, CocoDataset]) -> list[list[tuple[str, Path]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
 from yolokit.machine import usable_cpus
+from yolokit.types import ImageId
 
 _SHOWN = 20  # pictures named in the one-line error
 
@@ -18,26 +19,36 @@ _SHOWN = 20  # pictures named in the one-line error
 class ImageProblem(NamedTuple):
     """A picture that cannot be used: missing, truncated, undecodable, or of the wrong size."""
 
-    image_id: int
+    image_id: ImageId
     path: Path
     reason: str
 
 
-def check_images(dataset: CocoDataset, workers: int | None = None) -> list[ImageProblem]:
+def check_images(
+    dataset: CocoDataset,
+    workers: int | None = None,
+    *,
+    progress: Callable[[float], None] | None = None,
+) -> list[ImageProblem]:
     """Decode every picture once and compare its size with the annotation file.
 
     Args:
         dataset: the split.
         workers: threads that decode; by default one a core. Decoding releases Python's lock.
+        progress: is called with the share that is done.
 
     Returns:
         Every problem, in file order; empty where all is well.
     """
     threads = max(1, workers if workers is not None else usable_cpus())
     with ThreadPoolExecutor(threads) as pool:
-        reasons = list(pool.map(lambda index: _problem(dataset, index), range(len(dataset))))
+        reasons = []
+        for reason in pool.map(lambda index: _problem(dataset, index), range(len(dataset))):
+            reasons.append(reason)
+            if progress is not None:
+                progress(len(reasons) / len(dataset))
     return [
-        ImageProblem(int(dataset.image_ids[index]), dataset.image_path(index), reason)
+        ImageProblem(dataset.image_id(index), dataset.image_path(index), reason)
         for index, reason in enumerate(reasons)
         if reason is not None
     ]

@@ -26,7 +26,7 @@ from yolokit.errors import DataError, YolokitError
 from yolokit.machine import usable_cpus
 from yolokit.ops.letterbox import boxes_to_input, fit_letterbox
 from yolokit.signals import outlive_group_signals
-from yolokit.types import Batch, Letterbox, Sample, Truth
+from yolokit.types import Batch, ImageId, Letterbox, Sample, Truth
 
 _MOST_WORKERS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
 
@@ -52,7 +52,7 @@ class Prepared:
     image: Tensor
     truth: Truth
     letterbox: Letterbox
-    image_id: int
+    image_id: ImageId
 
 
 class DetectionDataset(Dataset[Prepared]):
@@ -107,7 +107,7 @@ class DetectionDataset(Dataset[Prepared]):
             reason = " ".join(str(error).split())
             raise DataError(
                 f"cannot augment {self.data.image_path(index)} (image id "
-                f"{int(self.data.image_ids[index])}, epoch {epoch}): {type(error).__name__}: "
+                f"{self.data.image_id(index)}, epoch {epoch}): {type(error).__name__}: "
                 f"{reason}. Look at its boxes, or train without augmentation"
             ) from error
         return _prepared(sample, fit_letterbox(self.input_hw, self.input_hw))
@@ -118,7 +118,7 @@ class DetectionDataset(Dataset[Prepared]):
         left, top = letterbox.pad_xy
         boxes, labels = self._input_truth(index, letterbox)
         shift = np.array([left, top, left, top], dtype=np.float32)
-        image_id = int(self.data.image_ids[index])
+        image_id = self.data.image_id(index)
         return Sample(self._pictures(index), boxes - shift, labels, image_id)
 
     def _draw_other(self, number: int) -> Sample:
@@ -128,7 +128,7 @@ class DetectionDataset(Dataset[Prepared]):
         letterbox = self._letterbox(index)
         image = pad_image(self._pictures(index), letterbox)
         boxes, labels = self._input_truth(index, letterbox)
-        sample = Sample(image, boxes, labels, int(self.data.image_ids[index]))
+        sample = Sample(image, boxes, labels, self.data.image_id(index))
         return _prepared(sample, letterbox)
 
     def _letterbox(self, index: int) -> Letterbox:

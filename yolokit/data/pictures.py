@@ -15,7 +15,7 @@ from yolokit.data.cache import PictureStore, open_store
 from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
 from yolokit.ops.letterbox import fit_letterbox
-from yolokit.types import Letterbox
+from yolokit.types import ImageId, Letterbox
 
 _T = TypeVar("_T")
 
@@ -25,7 +25,7 @@ class PreparedPicture(NamedTuple):
 
     image: NDArray[np.uint8]
     letterbox: Letterbox
-    image_id: int
+    image_id: ImageId
 
 
 class PreparedPictures:
@@ -63,7 +63,7 @@ class PreparedPictures:
         height, width = self.data.sizes_hw[index].tolist()
         letterbox = fit_letterbox((height, width), self.input_hw)
         image = pad_image(self._pictures(index), letterbox)
-        return PreparedPicture(image, letterbox, int(self.data.image_ids[index]))
+        return PreparedPicture(image, letterbox, self.data.image_id(index))
 
 
 def read_ahead(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.pictures import PreparedPictures
+from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
 from yolokit.engine.checkpoints import Checkpoints
 from yolokit.engine.console import EpochReport, progress_bar
 from yolokit.engine.datamodule import TrainingData
@@ -34,8 +36,6 @@ from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
 from yolokit.engine.thawing import Thaw
 from yolokit.engine.validation import Validation, Validator
-from yolokit.errors import DataError
-from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
 from yolokit.heads.family import family_of
@@ -146,20 +146,20 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
     data = config.data
     assert data.train is not None
     train_set = CocoDataset.load(data.train, max_bad_boxes=data.max_bad_boxes)
-    if not len(train_set):
-        raise DataError(f"{data.train.annotations} lists no pictures. Give training pictures")
-    val_set = None
+    parts = {"train": train_set}
     if data.val is not None:
-        val_set = CocoDataset.load(
-            data.val,
-            max_bad_boxes=data.max_bad_boxes,
-            category_ids=train_set.category_ids,
-            class_names=train_set.class_names,
+        parts["val"] = CocoDataset.load(
+            data.val, max_bad_boxes=data.max_bad_boxes, classes=train_set.classes
         )
-    for part in (train_set, val_set):
-        if part is not None:
-            require_good_images(check_images(part), part)
-    return train_set, val_set
+    for name, part in parts.items():
+        faults = split_faults(name, part, max_bad_boxes=data.max_bad_boxes)
+        warnings_of_part = require_sound(name, faults)
+        require_good_images(check_images(part), part)
+        if _is_first():
+            print("".join(f"{line}\n" for line in warnings_of_part), end="", file=sys.stderr)
+    val_set = parts.get("val")
+    # AP of nothing is undefined: without an object to find there is no best model to choose.
+    return train_set, val_set if val_set is not None and objects_to_find(val_set) else None
 
 
 def _total_batches(config: Config, train_images: int) -> int:
@@ -210,13 +210,12 @@ def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -
 
 
 def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
-    if val_set is None or not len(val_set):
+    if val_set is None:
         return None
-    assert config.data.val is not None
     return Validator(
         dataset=PreparedPictures(val_set, config.data.image_hw, cache=settled(config.data.cache)),
-        truth=load_truth(config.data.val.annotations),
-        category_ids=list(val_set.category_ids),
+        truth=val_set.tree,
+        category_ids=list(val_set.own_ids),
         predict=config.predict,
         batch_size=config.train.eval_batch_size,
         workers=settled(config.train.workers),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import lightning
 import torch.distributed as dist
 from lightning.pytorch.callbacks import WeightAveraging
 
+from yolokit.data.coco_tree import CocoTree
 from yolokit.data.pictures import PreparedPictures
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.schedule import Progress
@@ -83,10 +83,9 @@ class Validation(lightning.Callback):
         self.report(trainer, epoch, metrics, best)
 
     def _note(self, ap: float, trainer: lightning.Trainer) -> bool:
-        ap = 0.0 if math.isnan(ap) else ap
-        # An equal AP is the later model's: it has been annealed further.
+        # An equal AP is the later model's: it has been annealed further. NaN is no AP.
         best = ap >= self.best_ap
-        self.best_ap = max(ap, self.best_ap)
+        self.best_ap = ap if best else self.best_ap
         self.since_best = 0 if best else self.since_best + 1
         if self.patience is not None and self.since_best >= self.patience:
             trainer.should_stop = True
@@ -106,7 +105,7 @@ class Validator:
     Args:
         dataset: its pictures, as the network is fed.
         truth: the split's COCO file.
-        category_ids: of each label.
+        category_ids: the file's, of each label; None for a class that it does not list.
         predict: thresholds.
         batch_size: pictures a step.
         workers: threads that decode ahead of the network.
@@ -116,8 +115,8 @@ class Validator:
         self,
         *,
         dataset: PreparedPictures,
-        truth: dict[str, Any],
-        category_ids: list[int],
+        truth: CocoTree,
+        category_ids: list[int | None],
         predict: PredictConfig,
         batch_size: int,
         workers: int,

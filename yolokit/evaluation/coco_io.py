@@ -1,4 +1,4 @@
-"""COCO truth and results files: read, checked, and given to pycocotools as its own objects."""
+"""COCO truth and results, given to pycocotools as its own objects."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ import contextlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from yolokit.data.coco_file import read_tree
+from yolokit.data.coco_json import read_text
+from yolokit.data.coco_tree import CocoTree
+from yolokit.data.plain_values import plain_id
 from yolokit.errors import DataError
+from yolokit.types import ImageId
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
 
+_ROW_KEYS = ("image_id", "category_id", "bbox", "score")
 
-def load_truth(path: Path) -> dict[str, Any]:
-    """The COCO annotation file as plain values.
+
+def load_truth(path: Path, *, progress: Callable[[float], None] | None = None) -> CocoTree:
+    """The COCO annotation file to score against.
 
     Raises:
-        DataError: unreadable, not JSON, or not COCO's layout.
+        DataError: unreadable, not JSON, not COCO's layout, or ids that are not unique.
     """
-    truth = _load_json(path, "annotation file")
-    try:
-        _check_truth(truth)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    return dict(truth)
+    tree = read_tree(path, progress=progress)
+    tree.require(for_scoring=True)
+    return tree
 
 
 def load_rows(path: Path) -> list[dict[str, Any]]:
@@ -38,7 +43,10 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: unreadable, not JSON, or not a list.
     """
-    rows = _load_json(path, "results file")
+    try:
+        rows = json.loads(read_text(path, "results file"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"results file {path} is not JSON: {error}. Is it complete?") from error
     if not isinstance(rows, list):
         raise DataError(
             f"results file {path} holds {_kind(rows)}. "
@@ -47,104 +55,129 @@ def load_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def to_coco(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> tuple[COCO, COCO]:
+def to_coco(truth: CocoTree, rows: Sequence[Mapping[str, Any]]) -> tuple[COCO, COCO]:
     """Truth and detections as pycocotools' own objects: checked, copied, numbered from 1.
 
-    Detection n has the number of its row plus one. Arguments and errors are those of
-    ``evaluate_rows``.
+    Images and categories are numbered as their ids are ordered, for pycocotools goes through them
+    in that order: `image_ranks` and `category_ranks` say which is which. Annotations are numbered
+    as they stand, and detection n has the number of its row plus one. Arguments and errors are
+    those of ``evaluate_rows``.
     """
     from pycocotools.coco import COCO
 
-    _check_truth(truth)
-    image_ids = {image["id"] for image in truth["images"]}
-    category_ids = {category["id"] for category in truth["categories"]}
-    annotations = list(_scorable(truth["annotations"], image_ids, category_ids))
-    detections = [
-        _detection(row, number, image_ids, category_ids) for number, row in enumerate(rows)
-    ]
+    truth.require(for_scoring=True)
+    images, categories = image_ranks(truth), category_ranks(truth)
+    detections = _Detections(truth, images, categories)
+    tables = {
+        "images": [{"id": rank} for rank in sorted(images.tolist())],
+        "categories": [{"id": rank} for rank in sorted(categories.tolist())],
+    }
     pair = COCO(), COCO()
-    for coco, entries in zip(pair, (annotations, detections), strict=True):
-        coco.dataset = {
-            "images": truth["images"],
-            "categories": truth["categories"],
-            "annotations": entries,
-        }
+    for coco, entries in zip(
+        pair,
+        (
+            _annotations(truth, images, categories),
+            [detections.entry(row, number) for number, row in enumerate(rows)],
+        ),
+        strict=True,
+    ):
+        coco.dataset = {**tables, "annotations": entries}
         with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
             coco.createIndex()
     return pair
 
 
-def _scorable(
-    annotations: Iterable[Any], image_ids: set[int], category_ids: set[int]
-) -> Iterable[dict[str, Any]]:
-    """Fresh annotations with what pycocotools needs, numbered from 1."""
-    number = 0
-    for annotation in annotations:
-        if not isinstance(annotation, Mapping):
-            continue
-        box = _finite_box(annotation.get("bbox"))
-        image_id, category_id = annotation.get("image_id"), annotation.get("category_id")
-        if box is None or not (_is_in(image_id, image_ids) and _is_in(category_id, category_ids)):
-            continue
-        number += 1
-        area = annotation.get("area")
-        yield {
-            "id": number,
-            "image_id": image_id,
-            "category_id": category_id,
-            "bbox": box,
-            "area": area if _is_finite(area) else box[2] * box[3],
-            "iscrowd": int(annotation.get("iscrowd") in (1, True, "1")),
+def image_ranks(truth: CocoTree) -> NDArray[np.int64]:
+    """[I] the number, from 1, of each image in pycocotools' hands."""
+    return _ranks(truth.image_ids)
+
+
+def category_ranks(truth: CocoTree) -> NDArray[np.int64]:
+    """[K] the number, from 1, of each category in pycocotools' hands."""
+    return _ranks(truth.category_ids)
+
+
+def _ranks(ids: Sequence[ImageId]) -> NDArray[np.int64]:
+    numbers = all(isinstance(each, int) for each in ids)
+    order = sorted(range(len(ids)), key=ids.__getitem__ if numbers else lambda i: str(ids[i]))
+    ranks = np.zeros(len(ids), dtype=np.int64)
+    ranks[order] = np.arange(1, len(ids) + 1)
+    return ranks
+
+
+def _annotations(
+    truth: CocoTree, images: NDArray[np.int64], categories: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    """What pycocotools needs of each annotation that it can count, numbered from 1.
+
+    A missing area is width times height.
+    """
+    kept = np.flatnonzero(truth.scorable)
+    boxes, areas = truth.boxes_xywh[kept], truth.areas[kept]
+    areas = np.where(np.isnan(areas), boxes[:, 2] * boxes[:, 3], areas)
+    columns = (
+        images[truth.image_index[kept]].tolist(),
+        categories[truth.category_index[kept]].tolist(),
+        boxes.tolist(),
+        areas.tolist(),
+        truth.crowd[kept].astype(int).tolist(),
+    )
+    keys = ("image_id", "category_id", "bbox", "area", "iscrowd")
+    return [
+        {"id": number, **dict(zip(keys, values, strict=True))}
+        for number, values in enumerate(zip(*columns, strict=True), 1)
+    ]
+
+
+class _Detections:
+    """Checks result rows against the truth and writes them in pycocotools' form."""
+
+    def __init__(
+        self, truth: CocoTree, images: NDArray[np.int64], categories: NDArray[np.int64]
+    ) -> None:
+        self._tables = {
+            "image_id": dict(zip(map(str, truth.image_ids), images.tolist(), strict=True)),
+            "category_id": dict(
+                zip(map(str, truth.category_ids), categories.tolist(), strict=True)
+            ),
         }
 
+    def entry(self, row: Any, number: int) -> dict[str, Any]:
+        """One result row; ``number`` counts from 0."""
+        where = f"results row {number}"
+        if not isinstance(row, Mapping):
+            raise DataError(f"{where} is {_kind(row)}. Give {{image_id, category_id, bbox, score}}")
+        missing = [key for key in _ROW_KEYS if key not in row]
+        if missing:
+            raise DataError(
+                f"{where} lacks {', '.join(missing)}. Write box results in COCO's format"
+            )
+        box = _finite_box(row["bbox"])
+        image, category = (self._rank(row, key, where) for key in self._tables)
+        if box is None:
+            raise DataError(f"{where} has bbox {row['bbox']!r}. Give [x, y, width, height], finite")
+        if not _is_finite(row["score"]):
+            raise DataError(f"{where} has score {row['score']!r}. Give a finite number")
+        return {
+            "id": number + 1,
+            "image_id": image,
+            "category_id": category,
+            "bbox": box,
+            "area": box[2] * box[3],
+            "iscrowd": 0,
+            "score": float(row["score"]),
+        }
 
-def _detection(
-    row: Any, number: int, image_ids: set[int], category_ids: set[int]
-) -> dict[str, Any]:
-    """One result row, checked, in pycocotools' form; ``number`` counts from 0."""
-    where = f"results row {number}"
-    if not isinstance(row, Mapping):
-        raise DataError(f"{where} is {_kind(row)}. Give {{image_id, category_id, bbox, score}}")
-    missing = [key for key in ("image_id", "category_id", "bbox", "score") if key not in row]
-    if missing:
-        raise DataError(f"{where} lacks {', '.join(missing)}. Write box results in COCO's format")
-    for key, known in (("image_id", image_ids), ("category_id", category_ids)):
-        if not _is_in(row[key], known):
+    def _rank(self, row: Mapping[str, Any], key: str, where: str) -> int:
+        value = row[key].item() if isinstance(row[key], np.generic) else row[key]
+        found = plain_id(value, whole=key == "category_id")
+        rank = self._tables[key].get(str(found)) if found is not None else None
+        if rank is None:
             raise DataError(
                 f"{where} has {key} {row[key]!r}, which the annotation file does not list. "
                 "Score it against the split that was predicted"
             )
-    box = _finite_box(row["bbox"])
-    if box is None:
-        raise DataError(f"{where} has bbox {row['bbox']!r}. Give [x, y, width, height], finite")
-    if not _is_finite(row["score"]):
-        raise DataError(f"{where} has score {row['score']!r}. Give a finite number")
-    return {
-        "id": number + 1,
-        "image_id": row["image_id"],
-        "category_id": row["category_id"],
-        "bbox": box,
-        "area": box[2] * box[3],
-        "iscrowd": 0,
-        "score": float(row["score"]),
-    }
-
-
-def _check_truth(truth: Any) -> None:
-    if not isinstance(truth, Mapping):
-        raise DataError(f"COCO truth is {_kind(truth)}. Give an object of COCO's layout")
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(truth.get(key), list):
-            raise DataError(f"no list {key!r} in the COCO truth. Give a COCO annotation file")
-    for key in ("images", "categories"):
-        seen: set[int] = set()
-        for number, entry in enumerate(truth[key]):
-            entry_id = entry.get("id") if isinstance(entry, Mapping) else None
-            if not isinstance(entry_id, int):
-                raise DataError(f"{key}[{number}] has id {entry_id!r}. Give it a whole number")
-            if entry_id in seen:
-                raise DataError(f"{key}[{number}] repeats id {entry_id}. Make the ids unique")
-            seen.add(entry_id)
+        return int(rank)
 
 
 def _finite_box(box: Any) -> list[float] | None:
@@ -154,24 +187,12 @@ def _finite_box(box: Any) -> list[float] | None:
 
 
 def _is_finite(value: Any) -> bool:
-    return (
-        isinstance(value, int | float | np.number)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
-
-
-def _is_in(value: Any, known: set[int]) -> bool:
-    return isinstance(value, int | float | np.number) and value in known
-
-
-def _load_json(path: Path, what: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return False
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"cannot read {what} {path}: {error.strerror}. Check the path") from error
-    except ValueError as error:  # not JSON, not UTF-8
-        raise DataError(f"{what} {path} is not JSON: {error}. Is it complete?") from error
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def _kind(value: Any) -> str:

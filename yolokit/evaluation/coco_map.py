@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from yolokit.evaluation.coco_io import to_coco
+from yolokit.data.classes import class_table
+from yolokit.data.coco_tree import CocoTree
+from yolokit.evaluation.coco_io import category_ranks, to_coco
 
 if TYPE_CHECKING:
     from pycocotools.coco import COCO
@@ -78,7 +80,7 @@ class CocoMetrics:
         return {**fields, **_nan_to_none(self.numbers), "per_class": per_class}
 
 
-def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> CocoMetrics:
+def evaluate_rows(truth: CocoTree, rows: Sequence[Mapping[str, Any]]) -> CocoMetrics:
     """Score detections against COCO truth, exactly as pycocotools does.
 
     Annotations are renumbered in a copy (pycocotools takes id 0 for "no match"); a missing
@@ -86,20 +88,22 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
     An annotation without a usable box is left out and counted.
 
     Args:
-        truth: a COCO annotation file's content, see ``load_truth``.
+        truth: a COCO annotation file, see ``load_truth``.
         rows: COCO result rows, ``bbox`` [x, y, width, height] in original pixels; may be empty.
 
     Raises:
-        DataError: truth that is not COCO's layout; a row that is malformed, not finite, or
+        DataError: ids of the truth that are not unique; a row that is malformed, not finite, or
             names an image or category that the truth lacks.
     """
     pair = to_coco(truth, rows)
     stats, precision, recall = _run_pycocotools(*pair)
-    names = _unique_names(truth["categories"])
-    annotations = pair[0].dataset["annotations"]
-    counts = Counter(annotation["category_id"] for annotation in annotations)
     detected = Counter((row["image_id"], row["category_id"]) for row in rows)
-    curves = [precision[:, :, k, 0, -1] for k in range(len(names))]  # all areas, 100 boxes
+    names = _unique_names(truth)
+    places = [category_ranks(truth)[truth.category_ids.index(each)] - 1 for each in names]
+    scored = truth.scorable
+    counts = np.bincount(truth.category_index[scored], minlength=len(truth.category_ids))
+    annotations = dict(zip(truth.category_ids, counts.tolist(), strict=True))
+    curves = [precision[:, :, k, 0, -1] for k in places]  # all areas, 100 boxes
     return CocoMetrics(
         **dict(zip(METRIC_NAMES, map(_undefined_to_nan, stats), strict=True)),
         per_class={
@@ -111,12 +115,13 @@ def evaluate_rows(truth: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
             for name, curve in zip(names.values(), curves, strict=True)
         },
         class_recall={
-            name: _mean_defined(recall[:, k, 0, -1]) for k, name in enumerate(names.values())
+            name: _mean_defined(recall[:, k, 0, -1])
+            for k, name in zip(places, names.values(), strict=True)
         },
-        class_annotations={name: counts[category_id] for category_id, name in names.items()},
-        images=len(truth["images"]),
-        annotations=len(annotations),
-        unscorable=len(truth["annotations"]) - len(annotations),
+        class_annotations={name: annotations[category_id] for category_id, name in names.items()},
+        images=len(truth.image_ids),
+        annotations=int(scored.sum()),
+        unscorable=int((~scored).sum()),
         uncounted=sum(max(0, count - COUNTED) for count in detected.values()),
         evaluator=f"pycocotools {importlib.metadata.version('pycocotools')}",
     )
@@ -140,13 +145,13 @@ def _mean_defined(values: Any) -> float:
     return float(np.mean(defined)) if defined.size else math.nan
 
 
-def _unique_names(categories: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+def _unique_names(truth: CocoTree) -> dict[int, str]:
     """Category id -> name, by id; a name that two categories share gets its id appended."""
-    names = {entry["id"]: str(entry.get("name", entry["id"])) for entry in categories}
-    uses = Counter(names.values())
+    table = class_table(truth)
+    uses = Counter(table.class_names)
     return {
         category_id: name if uses[name] == 1 else f"{name} ({category_id})"
-        for category_id, name in sorted(names.items())
+        for category_id, name in zip(table.category_ids, table.class_names, strict=True)
     }
 
 

@@ -5,16 +5,17 @@ Needs no torch: the network is behind ``Backend``, pictures are decoded in threa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 
 from yolokit.data.check import check_images, require_good_images
+from yolokit.data.classes import align_categories
 from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_tree import CocoTree
 from yolokit.data.pictures import PreparedPicture, PreparedPictures, read_ahead
-from yolokit.evaluation.align import align_categories
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
@@ -63,10 +64,8 @@ def evaluate_split(
         WeightsError: the model's outputs are not numbers.
     """
     truth = load_truth(split.annotations)
-    aligned = align_categories(
-        predictor.class_names, predictor.category_ids, truth, str(split.annotations)
-    )
-    dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # the file is scored, not these boxes
+    aligned = align_categories(predictor.class_names, predictor.category_ids, truth)
+    dataset = CocoDataset.of(truth, split)  # the file is scored, not these boxes
     require_good_images(check_images(dataset), dataset)
     return evaluate_backend(
         predictor.backend,
@@ -83,7 +82,7 @@ def evaluate_split(
 def evaluate_backend(
     backend: Backend,
     pictures: Pictures,
-    truth: Mapping[str, Any],
+    truth: CocoTree,
     category_ids: Sequence[int | None],
     *,
     predict: PredictConfig,
@@ -98,7 +97,7 @@ def evaluate_backend(
     Args:
         backend: runs the network.
         pictures: as prepared for its input.
-        truth: the COCO file's content; boxes are scored against it, not against the data set's.
+        truth: the COCO file; boxes are scored against it, not against the data set's.
         category_ids: category id of each label, None for a class that ``truth`` lacks.
         predict: thresholds and the number of boxes a picture.
         batch_size: pictures a step; the number depends on it in the last bits only.

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from yolokit.types import Detections
+from yolokit.types import Detections, ImageId
 
 
 def to_rows(
-    detections: Detections, image_id: int, category_ids: Sequence[int | None]
+    detections: Detections, image_id: ImageId, category_ids: Sequence[int | None]
 ) -> list[dict[str, Any]]:
     """COCO result rows of one picture: corner format, the data set's own category ids.
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from yolokit.evaluation.coco_io import to_coco
+from yolokit.data.coco_tree import CocoTree
+from yolokit.evaluation.coco_io import category_ranks, image_ranks, to_coco
+from yolokit.types import ImageId
 
 Verdict = Literal["found", "missed", "false", "ignored"]
 
@@ -31,7 +33,7 @@ class JudgedBox(NamedTuple):
 class JudgedPicture:
     """One picture's truth, and its detections best first."""
 
-    image_id: int
+    image_id: ImageId
     truths: list[JudgedBox] = field(default_factory=list)
     detections: list[JudgedBox] = field(default_factory=list)
 
@@ -52,7 +54,7 @@ class JudgedPicture:
 
 
 def judge(
-    truth: Mapping[str, Any],
+    truth: CocoTree,
     rows: Sequence[Mapping[str, Any]],
     *,
     score_threshold: float,
@@ -61,7 +63,7 @@ def judge(
     """Match detections with truth as pycocotools does at one IoU: class by class, best first.
 
     Args:
-        truth: a COCO annotation file's content.
+        truth: a COCO annotation file.
         rows: COCO result rows; those that score no more than ``score_threshold`` are left out.
         score_threshold: 0..1.
         iou_threshold: overlap from which a detection may be right, 0..1.
@@ -81,12 +83,16 @@ def judge(
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         evaluation.evaluate()
     verdicts = _verdicts(evaluation.evalImgs)
-    pictures = {image["id"]: JudgedPicture(image["id"]) for image in truth["images"]}
+    ranked = zip(image_ranks(truth).tolist(), truth.image_ids, strict=True)
+    pictures = {rank: JudgedPicture(image_id) for rank, image_id in ranked}
+    category_ids = dict(zip(category_ranks(truth).tolist(), truth.category_ids, strict=True))
     for side, coco in zip(("truths", "detections"), pair, strict=True):
         for entry in sorted(coco.dataset["annotations"], key=lambda each: -each.get("score", 0.0)):
             verdict = verdicts[side].get(entry["id"])
             if verdict is not None:  # a detection beyond a class's first hundred has none
-                getattr(pictures[entry["image_id"]], side).append(_judged(entry, verdict))
+                getattr(pictures[entry["image_id"]], side).append(
+                    _judged(entry, category_ids[entry["category_id"]], verdict)
+                )
     return list(pictures.values())
 
 
@@ -104,10 +110,10 @@ def _verdicts(matches: Sequence[Mapping[str, Any] | None]) -> dict[str, dict[int
     return verdicts
 
 
-def _judged(entry: Mapping[str, Any], verdict: Verdict) -> JudgedBox:
+def _judged(entry: Mapping[str, Any], category_id: int, verdict: Verdict) -> JudgedBox:
     x, y, width, height = entry["bbox"]
     box = (x, y, x + width, y + height)
-    return JudgedBox(box, entry["category_id"], entry.get("score"), verdict)
+    return JudgedBox(box, category_id, entry.get("score"), verdict)
 
 
 def _count(boxes: Sequence[JudgedBox], verdict: Verdict) -> int:

@@ -55,7 +55,8 @@ def exhibits(dataset: CocoDataset, judged: Sequence[JudgedPicture]) -> list[Exhi
     telling = [each for each in judged if each.truths or each.detections]
     telling.sort(key=lambda each: (-each.missed - each.false_alarms, -each.found))
     index_of_id = {image_id: index for index, image_id in enumerate(dataset.image_ids.tolist())}
-    names = dict(zip(dataset.category_ids, dataset.class_names, strict=True))
+    named = zip(dataset.own_ids, dataset.class_names, strict=True)
+    names = {each: name for each, name in named if each is not None}
     shown: list[Exhibit] = []
     size = 0
     for each in telling[:_MOST_PICTURES]:

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_tree import CocoTree
 from yolokit.drawing import draw_boxes
 from yolokit.errors import SourceError
-from yolokit.sections import SplitConfig
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.names import OutputNames
@@ -62,7 +61,7 @@ def detect(
     batch_size: int = 1,
     save_video: bool = True,
     json_file: Path | None = None,
-    category_ids: Sequence[int] | None = None,
+    category_ids: Sequence[int | None] | None = None,
     observe: Observe | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
@@ -75,7 +74,8 @@ def detect(
         class_names: name of each label.
         save_video: False writes pictures only.
         json_file: detections go there as well: one record a frame, or COCO result rows.
-        category_ids: of each label; given for the pictures of a data set, asks for COCO rows.
+        category_ids: the data set's, of each label, None where it lists no such class; given for
+            the pictures of a data set, asks for COCO rows.
 
     Raises:
         SourceError: no source could be read, or a thread failed. Nothing half-written is left
@@ -139,14 +139,10 @@ class _Drops:
         ]
 
 
-def dataset_sources(split: SplitConfig) -> list[Source]:
-    """The pictures of a split, with their ids.
-
-    Raises:
-        DataError: the annotation file cannot be used.
-    """
-    dataset = CocoDataset.load(split, max_bad_boxes=1.0)  # only its pictures are asked for
+def dataset_sources(tree: CocoTree, folder: Path) -> list[Source]:
+    """The pictures of a data set's split, which lie in ``folder``, with their ids."""
+    paths = [folder / name for name in tree.file_names]
     return [
-        Source(str(path), Kind.IMAGE, path, image_id=int(image_id))
-        for path, image_id in zip(dataset.image_paths, dataset.image_ids, strict=True)
+        Source(str(path), Kind.IMAGE, path, image_id=image_id)
+        for path, image_id in zip(paths, tree.image_ids, strict=True)
     ]

@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from yolokit.types import ImageId
+
 
 class Kind(Enum):
     """How a source is read."""
@@ -35,7 +37,7 @@ class Source:
     kind: Kind
     path: Path | None = None
     address: str | None = None
-    image_id: int | None = None
+    image_id: ImageId | None = None
 
     @property
     def file_name(self) -> PurePath | None:

@@ -169,10 +169,10 @@ class RowSink(JsonListSink):
 
     Args:
         path: the JSON file.
-        category_ids: of each label.
+        category_ids: of each label; None for a class that the data set does not list.
     """
 
-    def __init__(self, path: Path, category_ids: Sequence[int]) -> None:
+    def __init__(self, path: Path, category_ids: Sequence[int | None]) -> None:
         super().__init__(path)
         self._category_ids = category_ids
 
