@@ -167,7 +167,7 @@ def test_a_data_set_gives_coco_rows(detect: Detect, tmp_path: Path) -> None:
         tree = {
             "images": [{"id": 7, "file_name": "x.png", "width": 50, "height": 40}],
             "annotations": [],
-            "categories": [{"id": 3, "name": "red"}],
+            "categories": [{"id": 4, "name": "white"}, {"id": 3, "name": "green"}],
         }
         (tmp_path / "data" / split / "_annotations.coco.json").write_text(json.dumps(tree))
     assert detect("data", "--out", "out", "--save-json") == 0
@@ -178,7 +178,7 @@ def test_a_data_set_gives_coco_rows(detect: Detect, tmp_path: Path) -> None:
         "val/x.png",
     ]
     rows = json.loads((tmp_path / "out" / "detections_val.json").read_text())
-    assert {(row["image_id"], row["category_id"]) for row in rows} == {(7, 3), (7, 90)}
+    assert {(row["image_id"], row["category_id"]) for row in rows} == {(7, 4)}  # white; not 90
     assert set(rows[0]) == {"image_id", "category_id", "bbox", "score"}
 
 
