@@ -1,4 +1,4 @@
-"""The values that travel between the rooms of the house.
+"""The values that travel between rooms.
 
 Shape legend: H, W image height and width in pixels; N boxes; B images in a batch; C classes;
 S_h, S_w grid rows and columns; A boxes predicted by one cell; K numbers that code one box.
@@ -93,7 +93,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GridOutput:
-    """What a head says at one level, in the grid's own code (see the head's codec in ops).
+    """A head's raw output at one level, in the grid's own code (see the head's codec).
 
     Args:
         classes: [B, S_h, S_w, C] raw class outputs.
@@ -101,7 +101,7 @@ class GridOutput:
             itself carries the confidence.
         box_codes: [B, S_h, S_w, A, K] raw box outputs.
         stride_hw: input pixels per cell, (vertical, horizontal).
-        one_to_one: says each object once, so that nothing needs to be suppressed; beside such
+        one_to_one: each object has one box, so that nothing needs to be suppressed; beside such
             levels the others serve training only.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,13 @@ from yolokit.config import ModelConfig
 from yolokit.data.images import read_image
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import ConfigError, ImageError, WeightsError, YolokitError
+from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.postprocess import select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
 from yolokit.models.card import ModelCard
 from yolokit.models.model_file import load_model, save_model
-from yolokit.sections import PredictConfig
+from yolokit.sections import PredictConfig, SplitConfig
 from yolokit.types import DecodedArrays, DecodedBoxes, Detections
 
 HW = (64, 96)
@@ -353,3 +354,27 @@ def test_a_backend_needs_no_detector(predictor: Predictor) -> None:
     assert model.device == "abacus"
     with pytest.raises(ConfigError, match="no cpu here"):
         model.to("cpu")
+
+
+def test_a_model_that_answers_nan_is_an_error(
+    predictor: Predictor, painted_split: Callable[..., SplitConfig]
+) -> None:
+    """It used to detect nothing, or to score 0.000, without a word."""
+
+    class Diverged:
+        device = description = "nowhere"
+
+        def to(self, device: str) -> None: ...
+
+        def __call__(
+            self, images: NDArray[np.uint8], *, score_threshold: float = 0.0
+        ) -> DecodedArrays:
+            nan = np.full((len(images), 3, 4), np.nan, np.float32)
+            return DecodedArrays(nan, nan[:, :, :2])
+
+    names = {"class_names": ["seven", "three"], "category_ids": [7, 3]}
+    model = Predictor(Diverged(), predictor.card.model_copy(update=names))
+    with pytest.raises(WeightsError, match="outputs are not numbers"):
+        model.predict(np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(WeightsError, match="outputs are not numbers"):
+        evaluate_split(model, painted_split(), batch_size=4)

@@ -156,7 +156,7 @@ def detect_rows(
 
 
 def decoding_threads(device: str) -> int:
-    """How many threads decode ahead for a device, when nobody says: one beside a CPU, which the
+    """How many threads decode ahead for a device by default: one beside a CPU, which the
     network keeps busy by itself; else the processors to spare."""
     if device == "cpu":
         return 1

@@ -5,12 +5,11 @@ Shape legend: N candidates, M of a block, K kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 _FIRST_BLOCK = 1024  # candidates; enough for most pictures, sorted in a tenth of a millisecond
+_SHORT = 2**15
 _GROWTH = 4  # a block is this many times the one before
 
 
@@ -26,7 +25,7 @@ def class_aware_nms(
     A box falls when a better one of its own class that survives overlaps it by more than
     ``iou_threshold``. Equal scores keep their input order. The result is that of suppressing
     among all boxes and taking the first ``max_detections``; but candidates are sorted and compared
-    in blocks, and those below the last one that is kept never are.
+    in blocks, and most of those below the last one that is kept never are.
 
     Args:
         boxes: [N, 4] xyxy, any frame, non-negative sizes, finite.
@@ -39,69 +38,89 @@ def class_aware_nms(
         [M] int64 indices into ``boxes``, M <= max_detections; empty for empty input.
     """
     kept: list[int] = []
-    for block in _descending_blocks(scores, max_detections):
+    rest = np.arange(len(scores))
+    size = max(_FIRST_BLOCK, max_detections)
+    while len(rest) and len(kept) < max_detections:
+        block, rest = _best(rest, scores, size)
+        wanted = max_detections - len(kept)
         if iou_threshold < 1:
-            block = _suppress(block, kept, boxes, labels, iou_threshold, max_detections)
-        kept.extend(block[: max_detections - len(kept)].tolist())
-        if len(kept) == max_detections:
-            break
+            block = _survivors(block, boxes, labels, iou_threshold, wanted)
+            if len(block) < wanted:
+                rest = _without_overlapped(rest, block, boxes, labels, iou_threshold)
+        kept.extend(block[:wanted].tolist())
+        size *= _GROWTH
     return np.array(kept, dtype=np.int64)
 
 
-def _descending_blocks(
-    scores: NDArray[np.float32], max_detections: int
-) -> Iterator[NDArray[np.int64]]:
-    """Indices by descending score, ties in input order, in growing blocks."""
-    rest = np.arange(len(scores))
-    size = max(_FIRST_BLOCK, max_detections)
-    while len(rest) > size:
-        limit = np.partition(scores[rest], len(rest) - size)[len(rest) - size]
-        above = scores[rest] >= limit  # with all that tie with the last one
-        yield _sorted(rest[above], scores)
-        rest = rest[~above]
-        size *= _GROWTH
-    if len(rest):
-        yield _sorted(rest, scores)
+def _best(
+    indices: NDArray[np.int64], scores: NDArray[np.float32], size: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The best by descending score, ties in input order, and the rest.
+
+    They are ``size`` of the ascending indices, and all that tie with the last one.
+    """
+    own = scores[indices]
+    if len(indices) > size:
+        limit = np.partition(own, len(own) - size)[len(own) - size]
+        above = own >= limit
+        indices, own, rest = indices[above], own[above], indices[~above]
+    else:
+        rest = indices[:0]
+    return indices[np.argsort(-own, kind="stable")], rest
 
 
-def _sorted(indices: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    return indices[np.argsort(-scores[indices], kind="stable")]
-
-
-def _suppress(
+def _survivors(
     block: NDArray[np.int64],
-    kept: list[int],
     boxes: NDArray[np.float32],
     labels: NDArray[np.int64],
     iou_threshold: float,
-    max_detections: int,
+    wanted: int,
 ) -> NDArray[np.int64]:
-    """The indices of a sorted block that survive what is kept and each other."""
+    """Those of a sorted block that survive the better ones in it, at most ``wanted``."""
     corners = boxes[block].astype(np.float64)  # [M, 4]
     classes = _places_by_class(labels[block])
     alive = np.ones(len(block), dtype=np.bool_)
-    for index in kept:
-        places = classes.get(int(labels[index]))
-        if places is not None:
-            places = places[alive[places]]
-            alive[places[_iou(boxes[index], corners[places]) > iou_threshold]] = False
-    survivors: list[int] = []
+    found: list[int] = []
     place = _next(alive, 0)
-    while place >= 0 and len(kept) + len(survivors) < max_detections:
-        survivors.append(place)
+    while place >= 0 and len(found) < wanted:
+        found.append(place)
         own = classes[int(labels[block[place]])]
         lower = own[np.searchsorted(own, place, side="right") :]
         lower = lower[alive[lower]]
         alive[lower[_iou(corners[place], corners[lower]) > iou_threshold]] = False
         place = _next(alive, place + 1)
-    return block[survivors]
+    return block[np.array(found, dtype=np.int64)]
+
+
+def _without_overlapped(
+    rest: NDArray[np.int64],
+    kept: NDArray[np.int64],
+    boxes: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    iou_threshold: float,
+) -> NDArray[np.int64]:
+    """Those of the unsorted rest that no box kept above them suppresses, order unchanged."""
+    if not len(rest):
+        return rest
+    classes = _places_by_class(labels[rest])
+    for index in kept.tolist():
+        label = int(labels[index])
+        places = classes.get(label)
+        if places is not None:
+            overlaps = _iou(boxes[index], boxes[rest[places]].astype(np.float64))
+            classes[label] = places[overlaps <= iou_threshold]
+    left: NDArray[np.int64] = np.sort(np.concatenate(list(classes.values())))
+    return rest[left]
 
 
 def _places_by_class(labels: NDArray[np.int64]) -> dict[int, NDArray[np.int64]]:
     """Label -> the places where it stands, ascending; of at least one label."""
+    if labels.max() < _SHORT:
+        labels = labels.astype(np.int16)  # which NumPy sorts by radix
     order = np.argsort(labels, kind="stable")
-    present, starts = np.unique(labels[order], return_index=True)
-    return dict(zip(present.tolist(), np.split(order, starts[1:]), strict=True))
+    starts = np.flatnonzero(np.diff(labels[order])) + 1
+    present = labels[order[np.concatenate(([0], starts))]]
+    return dict(zip(present.tolist(), np.split(order, starts), strict=True))
 
 
 def _next(alive: NDArray[np.bool_], start: int) -> int:
