@@ -75,7 +75,10 @@ def test_data_yaml_is_relative_to_itself(tmp_path: Path, give_folder: bool) -> N
         ("", "names no split"),
         ("- a", "names no split"),
         ("train: [", "cannot read"),
-        ("names: [cat]", "unknown key 'names'"),
+        ("names: [cat]", "labels in YOLO text files.*converted to COCO JSON"),
+        ("path: ../pets\ntrain: images/train\nnames: {0: cat}", "converted to COCO JSON"),
+        ("names: [cat]\nnc: 1\ntrain: ../train/images", "converted to COCO JSON"),
+        ("pictures: a", "unknown key 'pictures'"),
         ("train: ../train/images", "converted to COCO JSON"),
         ("train: {images: a}", "must be {images: FOLDER, annotations: FILE.json}"),
         ("train: {images: a, annotations: 3}", "must be"),
@@ -110,3 +113,39 @@ def test_two_validation_folders_are_an_error(tmp_path: Path) -> None:
     touch(tmp_path, "val/_annotations.coco.json", "valid/_annotations.coco.json")
     with pytest.raises(DataError, match="both val and valid"):
         locate_splits(tmp_path)
+
+
+def test_subsets_as_cvat_names_them(tmp_path: Path) -> None:
+    for subset in ("Train", "Validation"):
+        touch(tmp_path, f"annotations/instances_{subset}.json", f"images/{subset}/a.jpg")
+    splits = locate_splits(tmp_path)
+    assert {name: each.images.name for name, each in splits.items()} == {
+        "train": "Train",
+        "val": "Validation",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "picture", "name", "images"),
+    [
+        ("result.json", "images/a.jpg", "images\\\\a.jpg", "."),
+        ("labels.json", "data/a.jpg", "a.jpg", "data"),
+        ("annotations/instances_default.json", "images/default/a.jpg", "a.jpg", "images/default"),
+    ],
+)
+def test_one_coco_file_is_named_with_the_line_that_uses_it(
+    tmp_path: Path, file: str, picture: str, name: str, images: str
+) -> None:
+    touch(tmp_path, picture, file)
+    (tmp_path / file).write_text(f'{{"info": 1, "images": [{{"id": 1, "file_name": "{name}"}}]')
+    with pytest.raises(DataError, match=f"{file}.*split") as caught:
+        locate_splits(tmp_path)
+    assert f"`train: {{images: {images}, annotations: {file}}}`" in str(caught.value)
+    with pytest.raises(DataError, match=r"is a single file. Write .*data.yaml with `train:"):
+        locate_splits(tmp_path / file)
+
+
+def test_a_json_file_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text("[]")
+    with pytest.raises(DataError, match="is not a COCO annotation file"):
+        locate_splits(tmp_path / "rows.json")

@@ -21,7 +21,7 @@ _MOST_OF_IT = 0.8  # share of the best gain that a cheaper change must bring to 
 _SUPPRESS_LATER = 0.8  # an overlap that hardly any two objects of one class have
 _COCO_LIMIT = 100  # detections a picture that COCO's AP looks at
 _ENOUGH_PICTURES = 2000  # to compare changes on; more would only take longer
-_ENOUGH_BOXES = 20_000
+_ENOUGH_BOXES = 10_000
 _SIZE_STEP = 32  # px: input sizes that every backbone divides without a rest
 
 
@@ -36,7 +36,7 @@ class Alternative:
 def sample(dataset: CocoDataset, truth: CocoTree) -> tuple[CocoDataset, CocoTree]:
     """A split with its annotation file, or some pictures spread over it where it is large.
 
-    At most 2000 pictures, and about 20,000 boxes: pycocotools takes a second for a few thousand.
+    At most 2000 pictures, and about 10,000 boxes: pycocotools takes a second for a few thousand.
     """
     count = len(dataset)
     per_picture = max(1.0, len(dataset.boxes) / max(1, count))

@@ -117,18 +117,23 @@ def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) ->
     Exit status 0: nothing, or only notes. 3: it can be used, but something is left out or makes
     scores unreliable. 1: training or evaluation would fail.
     """
+    from yolokit.cli.progress_line import ProgressLine
     from yolokit.data.audit import audit_splits
     from yolokit.data.locate import locate_splits
 
     splits = locate_splits(data)
-    findings = audit_splits(splits, max_bad_boxes=_load_config(config).data.max_bad_boxes)
+    progress = ProgressLine()
+    findings = audit_splits(
+        splits, max_bad_boxes=_load_config(config).data.max_bad_boxes, progress=progress
+    )
+    progress.clear()
     for finding in findings:
         click.echo(f"{finding.level}: {finding.split}: {finding.summary}")
         shown = finding.details if show_all else finding.details[:_SHOWN]
         for detail in shown:
             click.echo(f"    {detail}")
-        if len(shown) < len(finding.details):
-            click.echo(f"    and {len(finding.details) - len(shown)} more: --all prints them")
+        if (more := finding.count - len(shown)) > 0 and finding.details:
+            click.echo(f"    and {more} more" + ("" if show_all else ": --all prints them"))
     levels = {finding.level for finding in findings}
     if not levels & {"error", "warning"}:
         click.echo(f"{data}: {', '.join(splits)} can be used as they are")
@@ -167,19 +172,23 @@ def stats(
     lost to, and which change would lift it.
     """
     from yolokit.cli.data_report import format_report, measure_splits
+    from yolokit.cli.progress_line import ProgressLine
     from yolokit.files import write_text_atomically
     from yolokit.heads.family import family_of
 
     run = _load_config(config)
     if not grid_sizes and family_of(run.model.head).own_grid is not None:
         grid_sizes = (7, 14)
+    progress = ProgressLine()
     report = measure_splits(
         data,
         split,
         image_hw=run.data.image_hw,
         grid_sizes=grid_sizes,
         config=None if config is None else run,
+        progress=progress,
     )
+    progress.clear()
     if json_file is not None:
         write_text_atomically(json_file, json.dumps(report, allow_nan=False, indent=2) + "\n")
     click.echo(format_report(report))

@@ -58,7 +58,9 @@ def measure_splits(
     learnt = "train" if "train" in splits else next(iter(splits))
     report: dict[str, Any] = {"input_hw": list(image_hw), "splits": {}}
     for name, split in splits.items():
-        truth = load_truth(split.annotations, progress=progress and partial(progress, name))
+        truth = load_truth(
+            split.annotations, progress=progress and partial(progress, f"reading {name}")
+        )
         dataset = CocoDataset.of(truth, split)
         part, part_truth = sample(dataset, truth)  # a ceiling is as well told by a part
         ceilings = {}
@@ -114,6 +116,8 @@ def _ceiling_rows(grid_size: str, values: list[dict[str, Any]]) -> list[list[str
     ceilings = [split["ceilings"][grid_size] for split in values]
     kept = [share(ceiling["kept"], ceiling["boxes"]) for ceiling in ceilings]
     title = f"at best, {grid_size}x{grid_size} cells with one object each"
+    if any(split["ceiling_images"] < split["images"] for split in values):
+        title += f", on {', '.join(str(split['ceiling_images']) for split in values)} pictures"
     rows: list[list[str]] = [[], [title], ["  boxes held", *kept]]
     for score, name in _SCORES.items():
         rows.append([f"  {name}", *(number(ceiling[score]) for ceiling in ceilings)])

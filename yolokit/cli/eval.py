@@ -80,6 +80,12 @@ def command(
     if json_file is not None:
         _write_json(json_file, metrics.to_dict())
     click.echo(format_metrics(metrics))
+    if metrics.without_area:
+        click.echo(
+            f"note: {metrics.without_area} annotations have no area, so nothing can match them: "
+            "they are scored as missed, as pycocotools does",
+            err=True,
+        )
     if metrics.unscorable:
         click.echo(
             f"note: {metrics.unscorable} annotations have no usable box, image or category id "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.data.coco_tree import Problem
+from yolokit.data.coco_tree import CASES_KEPT, Problem
 from yolokit.data.fault_list import FaultList
 from yolokit.data.plain_values import plain_flag, plain_id
 from yolokit.data.segmentation import segmentation_extent
@@ -43,6 +43,7 @@ class AnnotationColumns:
         self._codes = {"image": _Codes(), "category": _Codes()}
         self._odd_ids: dict[int, ImageId] = {}
         self._derived: list[int] = []
+        self._strange: dict[int, ImageId] = {}
         self._count = 0
 
     def add(self, entries: list[Any]) -> None:
@@ -79,6 +80,7 @@ class AnnotationColumns:
         """The columns, with rows of the two tables in place of ids."""
         columns: dict[str, Any] = {name: self._column(name) for name in _FIELDS}
         columns["image_index"] = self._rows("image", image_rows)
+        columns["strange_images"] = self._strange
         columns["category_index"] = self._rows("category", category_rows)
         problems = columns["problems"]
         for index, problem in (
@@ -118,7 +120,16 @@ class AnnotationColumns:
             if found is not None:
                 table[code] = rows.get(str(found), -1)
         parts = self._parts.pop(name)
-        return table[np.concatenate(parts)] if parts else np.zeros(0, dtype=np.int64)
+        if not parts:
+            return np.zeros(0, dtype=np.int64)
+        found_codes = np.concatenate(parts)
+        found_rows: NDArray[np.int64] = table[found_codes]
+        if name == "image":
+            values = list(codes)
+            for row in np.flatnonzero(found_rows < 0)[:CASES_KEPT].tolist():
+                if (strange := plain_id(values[found_codes[row]])) is not None:
+                    self._strange[row] = strange
+        return found_rows
 
     def _ids(self, values: list[Any]) -> NDArray[np.int64]:
         if set(map(type, values)) <= {int}:

@@ -109,6 +109,8 @@ class CocoTree:
         turned: [A] bool, the annotation tool has turned the box: it is not the object's extent.
         problems: [A] int8 of ``Problem``, as far as reading can tell.
         annotation_ids: [A] int64; those that are no such numbers stand in ``odd_ids``.
+        strange_images: row -> image id as the file has it, of the first annotations of an image
+            that is not listed.
         odd_ids: row -> id that is text, a longer number, or a place for want of one.
         faults: all that is wrong with the file.
     """
@@ -129,6 +131,7 @@ class CocoTree:
     problems: NDArray[np.int8]
     annotation_ids: NDArray[np.int64]
     odd_ids: Mapping[int, ImageId] = field(default_factory=dict)
+    strange_images: Mapping[int, ImageId] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
     def __len__(self) -> int:
@@ -160,9 +163,9 @@ class CocoTree:
         return self.odd_ids.get(row, int(self.annotation_ids[row]))
 
     def image_of(self, row: int) -> ImageId:
-        """The id of the image that an annotation belongs to, or "?"."""
+        """The id of the image that an annotation belongs to, listed or not; or "?"."""
         index = int(self.image_index[row])
-        return self.image_ids[index] if index >= 0 else "?"
+        return self.image_ids[index] if index >= 0 else self.strange_images.get(row, "?")
 
     def pictures(self, indices: NDArray[np.int64]) -> CocoTree:
         """The tree of some of the pictures, in the order given; without faults."""
@@ -184,6 +187,7 @@ class CocoTree:
                 if row in self.odd_ids
             },
             **{name: getattr(self, name)[rows] for name in arrays},
+            strange_images={},
             faults=(),
         )
 

@@ -7,16 +7,24 @@ from pathlib import Path
 
 import yaml
 
+from yolokit.data.lone_files import advise_yaml, first_picture
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
 
 _SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "test": "test"}
+_SPELLINGS = {"training": "train", "validation": "val", "testing": "test", **_SPLIT_OF_NAME}
 _BESIDE_IMAGES = "_annotations.coco.json"
-_COCO_FILE = re.compile(r"instances_(train|valid|val|test)(?![a-z])(.*)\.json")
+_COCO_FILE = re.compile(
+    rf"instances_({'|'.join(sorted(_SPELLINGS, key=len, reverse=True))})(?![a-z])(.*)\.json",
+    re.IGNORECASE,
+)
 _LAYOUTS = (
     "annotations/instances_{train,val,test}*.json, {train,valid,test}/_annotations.coco.json, "
     "or a data.yaml with train/val/test: {images, annotations}"
 )
+
+
+_TEXT_LABEL_KEYS = {"names", "nc", "path"}  # of Ultralytics' data.yaml
 
 
 def locate_splits(path: str | Path) -> dict[str, SplitConfig]:
@@ -48,6 +56,8 @@ def choose_split(path: str | Path, name: str) -> SplitConfig:
 
 
 def _locate(path: Path) -> dict[str, SplitConfig]:
+    if path.is_file() and path.suffix.lower() == ".json":
+        raise DataError(f"{path} is a single file. {advise_yaml(path.parent, [path])}")
     if path.is_file():
         return _from_yaml(path)
     if not path.is_dir():
@@ -56,6 +66,13 @@ def _locate(path: Path) -> dict[str, SplitConfig]:
         return _from_yaml(path / "data.yaml")
     splits = _coco_layout(path) or _beside_images_layout(path)
     if not splits:
+        seen = sorted([*path.glob("*.json"), *path.glob("annotations/*.json")])
+        if coco := [file for file in seen if first_picture(file) is not None]:
+            files = ", ".join(file.relative_to(path).as_posix() for file in coco)
+            raise DataError(
+                f"{path} holds {files}, whose split the name does not tell. "
+                f"{advise_yaml(path, coco)}"
+            )
         raise DataError(f"no known data layout in {path}. Expected {_LAYOUTS}")
     return splits
 
@@ -67,7 +84,7 @@ def _coco_layout(folder: Path) -> dict[str, SplitConfig]:
         if not match:
             continue
         name, suffix = match.groups()
-        split = _SPLIT_OF_NAME[name]
+        split = _SPELLINGS[name.lower()]
         if split in found:
             raise DataError(
                 f"two annotation files for {split}: {found[split].annotations.name} and "
@@ -110,6 +127,14 @@ def _from_yaml(path: Path) -> dict[str, SplitConfig]:
         raise DataError(f"cannot read {path}: {reason}. Expected {_LAYOUTS}") from error
     if not isinstance(tree, dict) or not tree:
         raise DataError(f"{path} names no split. Expected train/val/test: {{images, annotations}}")
+    if _TEXT_LABEL_KEYS & set(tree) or any(
+        isinstance(tree.get(name), str | list) for name in _SPLIT_OF_NAME
+    ):
+        raise DataError(
+            f"{path} describes labels in YOLO text files. They are to be converted to COCO JSON "
+            "first, one file a split; then name those here: "
+            "train: {images: FOLDER, annotations: FILE.json}"
+        )
     found: dict[str, SplitConfig] = {}
     for name, paths in tree.items():
         if name not in _SPLIT_OF_NAME:

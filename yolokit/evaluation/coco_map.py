@@ -26,6 +26,8 @@ METRIC_NAMES = (  # in the order of pycocotools' COCOeval.stats
     *("AR1", "AR10", "AR100", "ARs", "ARm", "ARl"),
 )
 
+_NOT_WRITTEN = ("precision50", "class_recall", "class_annotations", "unscorable", "without_area")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CocoMetrics:
@@ -42,6 +44,7 @@ class CocoMetrics:
         unscorable: annotations left out because their box or ids cannot be read.
         uncounted: detections beyond the best ``COUNTED`` of a class in a picture.
         evaluator: name and version of the library that counted.
+        without_area: annotations scored that have no area, and so are always missed.
     """
 
     AP: float
@@ -65,6 +68,7 @@ class CocoMetrics:
     unscorable: int
     uncounted: int
     evaluator: str
+    without_area: int = 0
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -74,7 +78,14 @@ class CocoMetrics:
     def to_dict(self) -> dict[str, Any]:
         """What ``eval --json`` writes: undefined numbers are None, which JSON calls null."""
         fields = asdict(self)
-        for name in ("precision50", "class_recall", "class_annotations", "unscorable", "uncounted"):
+        for name in (
+            "precision50",
+            "class_recall",
+            "class_annotations",
+            "unscorable",
+            "uncounted",
+            "without_area",
+        ):
             del fields[name]
         per_class = {name: _nan_to_none(scores) for name, scores in self.per_class.items()}
         return {**fields, **_nan_to_none(self.numbers), "per_class": per_class}
@@ -123,6 +134,7 @@ def evaluate_rows(truth: CocoTree, rows: Sequence[Mapping[str, Any]]) -> CocoMet
         annotations=int(scored.sum()),
         unscorable=int((~scored).sum()),
         uncounted=sum(max(0, count - COUNTED) for count in detected.values()),
+        without_area=int((truth.boxes_xywh[scored & ~truth.crowd, 2:] <= 0).any(axis=1).sum()),
         evaluator=f"pycocotools {importlib.metadata.version('pycocotools')}",
     )
 

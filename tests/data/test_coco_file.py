@@ -1,0 +1,277 @@
+"""What annotation tools really write: read as meant, or refused by a code that says what to do."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as masks
+
+from yolokit.data.coco_file import read_tree, tree_of
+from yolokit.data.coco_tree import CocoTree, Fault
+from yolokit.errors import DataError
+
+SIZE = {"width": 100, "height": 60}
+
+
+def content(boxes: list[Any], **more: Any) -> dict[str, Any]:
+    """One picture with these xywh boxes of one class; ``more`` goes into every annotation."""
+    return {
+        "images": [{"id": 1, "file_name": "a.png", **SIZE}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": n + 1, "image_id": 1, "category_id": 1, "bbox": box, **more}
+            for n, box in enumerate(boxes)
+        ],
+    }
+
+
+def fault(tree: CocoTree, code: str) -> Fault:
+    found = {each.code: each for each in tree.faults}
+    assert code in found, sorted(found)
+    return found[code]
+
+
+BOXES: list[Any] = [[3 + 5 * n, 4 + n, 20, 15] for n in range(12)]
+
+
+def test_a_sound_file_has_no_fault() -> None:
+    tree = tree_of(content(BOXES))
+    assert tree.faults == ()
+    assert tree.boxes_xywh.tolist() == BOXES
+    assert tree.scorable.all() and not tree.crowd.any()
+    assert (tree.image_ids, tree.category_names) == ((1,), ("cat",))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-8"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    value = content(BOXES)
+    value["categories"][0]["name"] = "кошка"
+    (tmp_path / "a.json").write_text(json.dumps(value, ensure_ascii=False), encoding=encoding)
+    assert read_tree(tmp_path / "a.json").category_names == ("кошка",)
+
+
+def test_a_file_in_pieces_is_the_file_at_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    value = content(rng.uniform(1, 40, (9000, 4)).tolist())
+    value["annotations"][5000]["bbox"] = None
+    value["annotations"][8500]["image_id"] = 77
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"annotations": value.pop("annotations"), "x": [[1]], **value}))
+    shares: list[float] = []
+    tree = read_tree(path, progress=shares.append)
+    again = tree_of(json.loads(path.read_text()))
+    for name in ("boxes_xywh", "image_index", "category_index", "problems", "annotation_ids"):
+        assert np.array_equal(getattr(tree, name), getattr(again, name), equal_nan=True)
+    assert np.flatnonzero(tree.problems).tolist() == [5000, 8500]
+    assert tree.image_of(8500) == 77
+    assert shares == sorted(shares) and 0 < shares[0] < shares[-1] <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"images": [}',
+        '{"images": []',
+        "[" * 200000,
+        '{"a": 1} x',
+        '{"images" 1}',
+        '{"images": [], "annotations": [1 2], "categories": []}',
+        '{"a": ' + "9" * 5000 + "}",
+    ],
+)
+def test_what_is_no_json_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(DataError, match="not valid JSON") as caught:
+        read_tree(tmp_path / "a.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_boxes_in_fractions_of_the_picture() -> None:
+    found = fault(tree_of(content([[0.1, 0.2, 0.3, 0.25]] * 12)), "normalised")
+    assert (found.level, found.count) == ("error", 12)
+    assert "Multiply" in found.advice
+    one_pixel = content([*BOXES, [0, 0, 1, 1]])
+    assert tree_of(one_pixel).faults == ()
+
+
+def test_corners_written_for_width_and_height() -> None:
+    tree = tree_of(content([[x, y, x + w, y + h] for x, y, w, h in BOXES]))
+    found = fault(tree, "corners")
+    assert found.level == "error" and "subtract x1" in found.advice
+    # The last box: 58 + 78 is 36 beyond 100.
+    assert "by up to 36 px" in found.summary
+
+
+def test_boxes_far_over_the_edge() -> None:
+    tree = tree_of(content([*BOXES, [90, 10, 40, 5], [-1, 0, 30, 30]]))
+    found = fault(tree, "over-edge")
+    assert (found.level, found.count) == ("warning", 1)  # one pixel is a slip of the hand
+    assert found.cases == ("annotation 13 of image 1",)
+    assert "by up to 30 px" in found.summary
+
+
+@pytest.mark.parametrize(("angle", "faults"), [(45.0, 12), (0, 0), (180, 0), ("45", 0)])
+def test_boxes_that_were_turned(angle: Any, faults: int) -> None:
+    tree = tree_of(content(BOXES, attributes={"occluded": False, "rotation": angle}))
+    assert [each.count for each in tree.faults if each.code == "turned"] == [faults] * bool(faults)
+
+
+@pytest.mark.parametrize(
+    ("flag", "crowd"),
+    [
+        (1, True),
+        (True, True),
+        ("1", True),
+        ("true", True),
+        (1.0, True),
+        (0, False),
+        (None, False),
+        ("0", False),
+        (2, False),
+        ([1], False),
+    ],
+)
+def test_one_notion_of_a_crowd(flag: Any, crowd: bool) -> None:
+    assert tree_of(content(BOXES[:1], iscrowd=flag)).crowd.tolist() == [crowd]
+
+
+@pytest.mark.parametrize("one", [7, 7.0, "7"])
+@pytest.mark.parametrize("other", [7, 7.0, "7"])
+def test_one_notion_of_an_id(one: Any, other: Any) -> None:
+    value = content(BOXES[:1])
+    value["images"][0]["id"], value["annotations"][0]["image_id"] = one, other
+    value["categories"][0]["id"], value["annotations"][0]["category_id"] = one, other
+    tree = tree_of(value)
+    assert tree.image_index.tolist() == tree.category_index.tolist() == [0]
+    assert tree.category_ids == (7,)
+
+
+@pytest.mark.parametrize("image_id", ["0000001_00002_d", 2**127 + 1, "007"])
+def test_ids_that_are_text_or_long_are_kept_as_written(image_id: Any) -> None:
+    value = content(BOXES[:1])
+    value["images"][0]["id"] = value["annotations"][0]["image_id"] = image_id
+    tree = tree_of(value)
+    assert tree.image_ids == (image_id,) and tree.image_index.tolist() == [0]
+    assert tree.faults == ()
+
+
+@pytest.mark.parametrize("image_id", [True, None, 1.5, [1], {}, "", "\ud800", "a\x00"])
+def test_what_can_be_no_id(image_id: Any) -> None:
+    value = content(BOXES[:1])
+    value["images"][0]["id"] = image_id
+    found = fault(tree_of(value), "image-id")
+    assert found.stops_scoring and found.cases[0].startswith("images[0] has ")
+    value = content(BOXES[:1], image_id=image_id)
+    assert tree_of(value).image_index.tolist() == [-1]
+
+
+def test_names_that_are_numbers_and_names_that_cannot_be() -> None:
+    value = content(BOXES[:1])
+    value["categories"] = [{"id": 1, "name": 1}, {"id": 2, "name": "\ud800"}, {"id": 3}]
+    tree = tree_of(value)
+    assert tree.category_names[0] == "1"
+    assert fault(tree, "category-name").count == 2
+    for name in tree.category_names:
+        name.encode()
+    value = content(BOXES[:1])
+    value["images"][0]["file_name"] = "a\x00b.png"
+    assert fault(tree_of(value), "file-name").level == "error"
+
+
+def test_backslashes_are_slashes() -> None:
+    value = content(BOXES[:1])
+    value["images"][0]["file_name"] = "shots\\a.png"
+    tree = tree_of(value)
+    assert tree.file_names == ("shots/a.png",)
+    assert fault(tree, "backslash").level == "note"
+
+
+@pytest.mark.parametrize("size", [{}, {"width": 0, "height": 0}, {"width": None, "height": -3}])
+def test_pictures_without_a_size(size: dict[str, Any]) -> None:
+    value = content(BOXES[:1])
+    value["images"] = [{"id": 1, "file_name": "a.png", **size}]
+    tree = tree_of(value)
+    assert fault(tree, "no-size").count == 1
+    assert (tree.sizes_hw < 1).all()
+
+
+def _masks() -> Iterator[tuple[Any, list[float]]]:
+    yield [[10, 20, 40, 20, 40, 50.5, 10, 50.5]], [10, 20, 30, 30.5]
+    yield [[10, 20, 12, 20, 12, 22], [50, 5, 60, 5, 60, 9]], [10, 5, 50, 17]
+    picture = np.zeros((60, 100), dtype=np.uint8, order="F")
+    picture[7:30, 20:45] = 1
+    compressed = masks.encode(picture)
+    oracle = masks.toBbox(compressed).tolist()
+    assert oracle == [20, 7, 25, 23]
+    yield {"size": [60, 100], "counts": compressed["counts"].decode()}, oracle
+    runs, value = [0], 0
+    for pixel in picture.T.ravel().tolist():
+        if pixel != value:
+            runs.append(0)
+            value = pixel
+        runs[-1] += 1
+    yield {"size": [60, 100], "counts": runs}, oracle
+
+
+@pytest.mark.parametrize(("segmentation", "box"), _masks())
+def test_a_box_from_a_mask(segmentation: Any, box: list[float]) -> None:
+    value = content([None, []], segmentation=segmentation)
+    del value["annotations"][0]["bbox"]
+    tree = tree_of(value)
+    assert tree.boxes_xywh.tolist() == [box, box]
+    assert fault(tree, "box-from-mask").count == 2
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        None,
+        [],
+        [[1, 2]],
+        [["a"] * 6],
+        {"size": [60, 100]},
+        {"size": [9, 9], "counts": [5]},
+        [[10**400] * 6],
+        {"size": [60, 100], "counts": [-1, 6001]},
+        [[1.0, float("nan")] * 3],
+    ],
+)
+def test_no_box_and_no_mask(segmentation: Any) -> None:
+    tree = tree_of(content([None], segmentation=segmentation))
+    assert tree.problems.tolist() == [4] and not tree.scorable.any()
+
+
+def test_every_fault_of_a_file_is_found_in_one_pass() -> None:
+    value = content(BOXES)
+    before = value["annotations"]
+    for row, change in enumerate(
+        [{"image_id": 900}, {"image_id": 901}, {"category_id": 77}, {"bbox": None}, {"id": None}]
+    ):
+        before[row].update(change)
+    value["images"].append({**value["images"][0], "file_name": "again.png"})
+    unchanged = copy.deepcopy(value)
+    tree = tree_of(value)
+    assert value == unchanged
+    assert {each.code for each in tree.faults} == {"repeated-image-id", "annotation-id"}
+    assert tree.problems[:5].tolist() == [2, 2, 3, 4, 0]
+    assert [tree.image_of(row) for row in (0, 1, 2)] == [900, 901, 1]
+    with pytest.raises(DataError, match=r"id 1 of images\[1\]. Give every image an id") as caught:
+        tree.require()
+    assert "\n" not in str(caught.value)
+
+
+def test_some_of_the_pictures() -> None:
+    value = content(BOXES[:2])
+    value["images"].append({"id": 2, "file_name": "b.png", **SIZE})
+    value["annotations"][1]["image_id"] = 2
+    part = tree_of(value).pictures(np.array([1]))
+    assert (part.image_ids, part.file_names) == ((2,), ("b.png",))
+    assert part.boxes_xywh.tolist() == [BOXES[1]] and part.image_index.tolist() == [0]

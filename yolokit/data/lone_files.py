@@ -1,0 +1,52 @@
+"""COCO files that no layout explains: what to write in a data.yaml to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolokit.data.coco_json import JsonWalk, read_text
+from yolokit.data.plain_values import plain_name
+from yolokit.errors import DataError
+
+_SPLITS = ("train", "val", "test")
+_BESIDE = (".", "images", "data", "images/default", "images/Default")  # where tools put pictures
+
+
+def first_picture(path: Path) -> str | None:
+    """The file_name of the first picture of a COCO file; None where it is no such file.
+
+    Only as much of the file is parsed as stands before its list of pictures.
+    """
+    try:
+        walk = JsonWalk(read_text(path))
+        if walk.peek() != "{":
+            return None
+        for key in walk.members():
+            if key != "images" or walk.peek() != "[":
+                walk.value()
+                continue
+            for entries in walk.entries():
+                entry = entries[0] if isinstance(entries[0], dict) else {}
+                return plain_name(entry.get("file_name"))[0].replace("\\", "/")
+            return ""
+    except (DataError, ValueError, RecursionError):
+        return None
+    return None
+
+
+def advise_yaml(folder: Path, files: Sequence[Path]) -> str:
+    """The lines of a data.yaml in ``folder`` that would use some annotation files."""
+    lines = []
+    for file, split in zip(files, _SPLITS, strict=False):
+        picture = first_picture(file)
+        if picture is None:
+            return (
+                f"It is not a COCO annotation file. Give a folder or a data.yaml, not {file.name}"
+            )
+        found = [each for each in _BESIDE if picture and (folder / each / picture).is_file()]
+        images = found[0] if found else "FOLDER_OF_PICTURES"
+        name = file.relative_to(folder).as_posix()
+        lines.append(f"{split}: {{images: {images}, annotations: {name}}}")
+    more = "" if len(files) > 1 else "; split the file in two for a val line as well"
+    return f"Write {folder / 'data.yaml'} with {' and '.join(f'`{line}`' for line in lines)}{more}"
