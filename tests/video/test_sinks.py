@@ -12,7 +12,7 @@ from PIL import Image
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
-from yolokit.video.sinks import RecordSink, RowSink, save_picture
+from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, save_picture
 
 FOUND = Detections(
     boxes=np.array([[1, 2, 5, 8], [0, 0, 3, 3]], np.float32),
@@ -142,3 +142,18 @@ def test_a_picture_at_an_address_is_named_after_it(tmp_path: Path) -> None:
     assert name("http://h/b/photo.jpg") == "http_h_b_photo.jpg.jpg"
     assert name("http://h/..%2F..%2Fetc/%2e%2e%2fpass%00wd.jpg") == "pass_wd.jpg"
     assert name("http://h/") == "http_h.jpg"
+
+
+@pytest.mark.parametrize(("name", "width"), [("x.ppm", 65501), ("x.webp", 16384)])
+def test_a_picture_too_long_for_its_format_becomes_a_png(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str, width: int
+) -> None:
+    sink = AnnotatedSink(OutputNames(tmp_path, []), lambda frame, _: frame.image)
+    source = picture(Path("in") / name)
+    image = np.full((2, width, 3), 7, np.uint8)
+    sink.write(Frame(image, source, 0, pts_ms=0.0, fps=0.0), FOUND)
+    sink.close()
+    assert [path.name for path in sink.written] == ["x.png"]
+    with Image.open(sink.written[0]) as written:
+        assert written.size == (width, 2)
+    assert capfd.readouterr().err == ""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from yolokit.errors import SourceError
-from yolokit.video.video_file import VideoFile
+from yolokit.video.video_file import VideoFile, fastest_fps
 
 
 @pytest.mark.parametrize("fps", [12.5, 30000 / 1001, 25.0, 7.3])
@@ -65,7 +65,7 @@ def test_a_killed_process_leaves_a_video_that_plays(
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from yolokit.video.video_file import VideoFile
+from yolokit.video.video_file import VideoFile, fastest_fps
 rng = np.random.default_rng(0)
 video = VideoFile(Path(sys.argv[1]), size_wh=(320, 240), fps=25)
 for _ in range(250):
@@ -152,3 +152,20 @@ def test_slow_motion_rates_are_written(
     frames, read_fps = counters.read_video(video.path)
     assert [counters.read(frame) for frame in frames] == list(range(6))
     assert read_fps == pytest.approx(written, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("stated", "times_ms", "fps"),
+    [
+        (9.2, [0, 1000 / 30, 2000 / 30, 100, 300, 500], 30.0),  # a phone's, 30 and then 5
+        (30.0, [0, 33, 67, 100, 133, 167, 200, 233], 30.0),  # times in whole milliseconds
+        (28.7, [0, 100 / 3, 200 / 3, 400 / 3, 500 / 3], 30.0),  # one frame is missing
+        (30.0, [0, 200, 400], 30.0),
+        (25.0, [0], 25.0),
+        (25.0, [], 25.0),
+    ],
+)
+def test_the_rate_of_an_uneven_film_loses_no_frame(
+    stated: float, times_ms: list[float], fps: float
+) -> None:
+    assert fastest_fps(stated, times_ms) == pytest.approx(fps)

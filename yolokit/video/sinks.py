@@ -19,8 +19,9 @@ from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
 from yolokit.video.sound import may_have_sound
-from yolokit.video.video_file import VideoFile
+from yolokit.video.video_file import VideoFile, fastest_fps
 
+_FIRST_FRAMES = 8  # held back to see how close frames come; of 4K, 200 MB
 _JPEG_QUALITY = 95  # percent
 _LONGEST_JPEG_SIDE, _LONGEST_WEBP_SIDE = 65500, 16383  # pixels; what the formats can state
 _PICTURE_SUFFIXES = {".png", ".webp", ".bmp", ".tif", ".tiff"}  # kept; the rest become .jpg
@@ -60,7 +61,8 @@ class AnnotatedSink:
         self._names, self._draw, self._videos = names, draw, videos
         self._source: Source | None = None
         self._video: VideoFile | None = None
-        self._live = False
+        self._live, self._fps = False, 0.0
+        self._first: list[tuple[NDArray[np.uint8], float]] = []  # drawn, until the rate is known
 
     def write(self, frame: Frame, detections: Detections) -> None:
         """Draw and store one frame."""
@@ -70,15 +72,18 @@ class AnnotatedSink:
         if frame.source.kind is Kind.IMAGE:
             self._picture(frame.source, self._draw(frame, detections))
         elif self._videos:
-            if self._video is None:
-                path = self._names.name(frame.source, VideoFile.SUFFIX)
-                height, width = frame.image.shape[:2]
-                self._video = VideoFile(path, size_wh=(width, height), fps=frame.fps)
-            self._video.write(self._draw(frame, detections), at_ms=frame.pts_ms)
-            self._live = frame.live
+            drawn = self._draw(frame, detections)
+            if self._video is not None:
+                self._video.write(drawn, at_ms=frame.pts_ms)
+                return
+            self._first.append((drawn, frame.pts_ms))
+            self._live, self._fps = frame.live, frame.fps
+            if frame.live or len(self._first) == _FIRST_FRAMES:
+                self._open_video()
 
     def close(self) -> None:
         """Finish the video that is open."""
+        self._open_video()
         if self._video is not None:
             self._video.close()
             self.written.append(self._video.path)
@@ -87,9 +92,25 @@ class AnnotatedSink:
 
     def abort(self) -> None:
         """Leave the open video as its recoverable part file."""
+        self._first.clear()
         if self._video is not None:
             self._video.abort()
         self._video = None
+
+    def _open_video(self) -> None:
+        """Start a file with the frames that were held back."""
+        if not self._first:
+            return
+        assert self._source is not None
+        fps = self._fps
+        if not self._live:
+            fps = fastest_fps(fps, [at_ms for _, at_ms in self._first])
+        height, width = self._first[0][0].shape[:2]
+        path = self._names.name(self._source, VideoFile.SUFFIX)
+        self._video = VideoFile(path, size_wh=(width, height), fps=fps)
+        for drawn, at_ms in self._first:
+            self._video.write(drawn, at_ms=at_ms)
+        self._first.clear()
 
     def _note(self, video: VideoFile) -> None:
         assert self._source is not None
@@ -213,7 +234,8 @@ def save_picture(path: Path, image: NDArray[np.uint8]) -> None:
     """
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     try:
-        ok, data = cv2.imencode(path.suffix, bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if path.suffix == ".jpg" else []
+        ok, data = cv2.imencode(path.suffix, bgr, quality)
     except cv2.error as error:
         raise SourceError(f"cannot write {path}: {error.err}. Choose another format") from error
     if not ok:
