@@ -133,7 +133,8 @@ def _explain(key: str, problems: Sequence[Any], tree: Mapping[str, Any]) -> str:
     if problems[0]["type"] == "extra_forbidden":
         return _explain_unknown(key, tree)
     wanted = ", or ".join(each["msg"].removeprefix("Value error, ") for each in problems)
-    return f"{key}: {wanted} (got {_shortened(problems[0]['input'])})"
+    got = "" if ", got " in wanted else f" (got {_shortened(problems[0]['input'])})"
+    return f"{key}: {wanted}{got}"
 
 
 def _shortened(value: Any) -> str:

@@ -141,7 +141,7 @@ def read_head(value: Any) -> HeadConfig:
         raise ValueError("expected the name of a head, or {type: NAME, …}")
     name = tree.get("type", HEADS[0])
     if name not in HEADS:
-        raise ValueError(f"there is no head {name!r}; choose one of {', '.join(HEADS)}")
+        raise ValueError(f"the type must be one of {', '.join(HEADS)}, got {name!r}")
     return config_class(name).model_validate({**tree, "type": name})
 
 
