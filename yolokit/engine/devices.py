@@ -10,7 +10,8 @@ import torch
 
 from yolokit.errors import ConfigError
 
-Precision = Literal["32-true", "16-mixed", "bf16-mixed"]
+Precision = Literal["32-true", "16-mixed", "bf16-mixed"]  # the trainer's names
+PrecisionName = Literal["32", "16", "bf16"]  # the config's
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,25 @@ def place(device: str) -> Placement:
     return Placement(accelerator, devices)
 
 
-def choose_precision(wanted: str, accelerator: str) -> Precision:
-    """The trainer's name of a precision; ``auto`` is bf16 where the device has it, else 32 bit."""
-    if wanted == "auto":
-        wanted = "bf16" if computes_in_bf16(accelerator) else "32"
+def choose_precision(wanted: PrecisionName | Literal["auto"], accelerator: str) -> Precision:
+    """The trainer's name of a precision."""
     names: dict[str, Precision] = {"32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}
-    return names[wanted]
+    return names[fastest_precision(accelerator) if wanted == "auto" else wanted]
 
 
-def computes_in_bf16(accelerator: str) -> bool:
-    """Whether the accelerator has instructions for bf16; without them it is emulated, and slow."""
+def fastest_precision(accelerator: str) -> PrecisionName:
+    """The precision an accelerator has instructions for: what it only emulates is slow.
+
+    On a GPU bf16 (Ampere and later), else 16 bits with a scaled loss (Turing, Volta); on a CPU
+    bf16 or 32 bits; on mps 32 bits.
+    """
     if accelerator == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
     if accelerator == "cpu":
         ask = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we run on
         capabilities: dict[str, Any] = ask() if ask else {}
-        return bool(capabilities.get("avx512_bf16", False))
-    return False
+        return "bf16" if capabilities.get("avx512_bf16", False) else "32"
+    return "32"
 
 
 def _accelerator(device: str) -> tuple[str, int | list[int]]:

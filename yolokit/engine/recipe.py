@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from yolokit.config import Config
 from yolokit.data.cache import kept_bytes
 from yolokit.data.loading import spare_workers
-from yolokit.engine.devices import computes_in_bf16
+from yolokit.engine.devices import fastest_precision
 from yolokit.engine.input_shape import fit_input
 from yolokit.errors import ConfigError
 from yolokit.machine import usable_memory
@@ -116,7 +116,7 @@ def resolve(
         "warmup": _warmup(plan, train.recipe),
         "validate_every": _epochs_between_validations(plan, val_images),
         "workers": spare_workers(accelerator, world_size),
-        "precision": "bf16" if computes_in_bf16(accelerator) else "32",
+        "precision": fastest_precision(accelerator),
     }
     backbone = _filled(config.model.backbone, _backbone(plan, train.recipe))
     data = config.data
