@@ -3,6 +3,7 @@
 import pytest
 
 from yolokit.engine.sampling import EpochSampler
+from yolokit.engine.schedule import Clock, Progress
 
 
 def indices(sampler: EpochSampler, epoch: int) -> list[int]:
@@ -46,11 +47,40 @@ def test_a_resumed_epoch_starts_behind_what_is_done_and_the_next_is_whole() -> N
     assert indices(resumed, 4) == indices(whole, 4)
 
 
-def test_keys_carry_epoch_and_mosaic() -> None:
-    sampler = EpochSampler(count=4, batch_size=2, seed=0, mosaic=lambda epoch: epoch < 1)
-    assert {(epoch, mosaic) for epoch, _, mosaic in sampler} == {(0, True)}
-    sampler.set_epoch(1)
-    assert {(epoch, mosaic) for epoch, _, mosaic in sampler} == {(1, False)}
+def test_mosaic_is_decided_for_each_batch_by_its_number_in_the_run() -> None:
+    # 12 pictures in batches of 4: three batches an epoch; the last of the second is number 5.
+    sampler = EpochSampler(count=12, batch_size=4, seed=0, mosaic=lambda batch: batch < 5)
+    keys = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        keys += list(sampler)
+    assert [epoch for epoch, _, _ in keys] == [0] * 12 + [1] * 12
+    assert [mosaic for _, _, mosaic in keys] == [True] * 20 + [False] * 4
+    resumed = EpochSampler(
+        count=12, batch_size=4, seed=0, start=(1, 1), mosaic=lambda batch: batch < 5
+    )
+    assert list(resumed) == keys[16:]
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_a_run_of_five_epochs_closes_mosaic_for_its_last_tenth(world_size: int) -> None:
+    progress = Progress(Clock(), None, total_batches=5 * 10)
+    flags: list[list[bool]] = []
+    for rank in range(world_size):
+        sampler = EpochSampler(
+            count=40,
+            batch_size=4,
+            seed=0,
+            rank=rank,
+            world_size=world_size,
+            mosaic=lambda batch: progress.share_of_batch(batch) < 1 - 0.1,
+        )
+        flags.append([])
+        for epoch in range(5):
+            sampler.set_epoch(epoch)
+            flags[-1] += [mosaic for _, _, mosaic in sampler]
+    for each in flags:
+        assert each == [True] * (45 * 4 // world_size) + [False] * (5 * 4 // world_size)
 
 
 @pytest.mark.parametrize(("batch_size", "world_size"), [(0, 1), (11, 1), (3, 2)])

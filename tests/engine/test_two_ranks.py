@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from yolokit.synthesis.dataset import synthesise
 
@@ -16,7 +17,11 @@ model:
   backbone: {name: squeezenet1_1, weights: none, lr_factor: 1.0, trainable_stages: 1,
              unfreeze_epoch: 1}
 data: {image_size: 96}
-train: {epochs: 6, batch_size: 8, workers: 0, lr: 0.003}
+train:
+  epochs: 6
+  batch_size: 8
+  workers: 0
+  lr: 0.003
 """
 
 
@@ -45,3 +50,66 @@ def test_two_cpu_ranks_score_each_picture_once(repository: Path, tmp_path: Path)
     assert json.loads(out.read_text())["AP"] == best
     report = (run / "report.html").read_text(encoding="utf-8")  # the first rank's, of all pictures
     assert f"AP {best:.3f} and AP50" in report and "on 21 validation pictures" in report
+
+
+# One rank of a training whose second rank's clock goes three times as fast as the first's.
+ONE_RANK = """
+import os, sys
+from pathlib import Path
+import torch
+from yolokit.config_file import load_config
+from yolokit.engine.module import DetectionModule
+from yolokit.engine.run_folder import RunFolder
+from yolokit.engine.schedule import Clock
+from yolokit.engine.training import fit
+from yolokit.models.detector import Detector
+from yolokit.signals import SignalWatch
+
+config, folder = Path(sys.argv[1]), Path(sys.argv[2])
+rank, seconds = int(os.environ["RANK"]), 0.0
+forward = Detector.forward
+
+def timed(detector, images):
+    global seconds
+    seconds += 1.0 + 2.0 * rank
+    return forward(detector, images)
+
+def leave_weights(module):
+    weights = {name: each.detach() for name, each in module.detector.named_parameters()}
+    state = {"weights": weights, "steps": module.trainer.global_step}
+    torch.save(state, folder.with_name(f"{rank}.pt"))
+
+Detector.forward, DetectionModule.on_train_end = timed, leave_weights
+clock = Clock(now=lambda: seconds)
+with SignalWatch() as signals:
+    fit(load_config(config), RunFolder(folder), device="cpu", resume=False, signals=signals,
+        clock=clock)
+"""
+
+
+@pytest.mark.slow
+def test_ranks_whose_clocks_differ_train_the_same_weights(tmp_path: Path) -> None:
+    data = tmp_path / "set"
+    synthesise(data, images=(24, 4, 1), size_hw=(96, 96), classes=2, seed=4, video=False)
+    splits = "".join(
+        f"  {split}: {{images: {data}/images/{split}, "
+        f"annotations: {data}/annotations/instances_{split}.json}}\n"
+        for split in ("train", "val")
+    )
+    (tmp_path / "config.yaml").write_text(
+        CONFIG.replace("data: {image_size: 96}\n", f"data:\n  image_size: 96\n{splits}")
+        + "  time_budget: 60\n  start_size: 0.5\naugment: {multi_scale: 0.3}\n"
+    )
+    (tmp_path / "one_rank.py").write_text(ONE_RANK)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
+    script = [tmp_path / "one_rank.py", tmp_path / "config.yaml", tmp_path / "run"]
+    done = subprocess.run([*launch, *map(str, script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["steps"] == second["steps"] > 20
+    drift = max(
+        float((first["weights"][name] - weight).abs().max())
+        for name, weight in second["weights"].items()
+    )
+    assert drift == 0

@@ -42,8 +42,7 @@ class Checkpoints(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save when due; the last batch of an epoch leaves that to the epoch's end."""
-        step = trainer.fit_loop.total_batch_idx + 1
-        if self.progress.time_budget is not None and self._over(trainer, step):
+        if self.progress.budget_spent():
             trainer.should_stop = True
         if trainer.should_stop or batch_idx + 1 >= trainer.num_training_batches:
             return
@@ -69,9 +68,6 @@ class Checkpoints(lightning.Callback):
         if trainer.world_size == 1:
             return flag
         return bool(trainer.strategy.reduce_boolean_decision(flag, all=False))
-
-    def _over(self, trainer: lightning.Trainer, step: int) -> bool:
-        return self._agreed(trainer, self.progress.share(step) >= 1.0)
 
     def _signalled(self, trainer: lightning.Trainer) -> bool:
         return self._agreed(trainer, self.signals.pending is not None)

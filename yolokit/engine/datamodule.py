@@ -20,7 +20,7 @@ class TrainingData(lightning.LightningDataModule):
         batch_size: pictures in a global batch, over all ranks.
         workers: loading processes per rank; 0 loads in the training process.
         seed: of the run.
-        mosaic: whether an epoch may use mosaic.
+        mosaic: whether a batch may use mosaic, by its number in the whole run.
     """
 
     def __init__(

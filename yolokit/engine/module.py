@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from yolokit.data.loading import sample_seed
 from yolokit.engine.resolution import Resolution, resize_batch
 from yolokit.engine.schedule import Progress, lr_factor
-from yolokit.errors import YolokitError
+from yolokit.errors import ConfigError, YolokitError
 from yolokit.models.detector import Detector
 from yolokit.types import Batch, Truth
 
@@ -67,12 +67,14 @@ class DetectionModule(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup, self.final_lr_factor = warmup, final_lr_factor
         self.seed = seed
+        self._share = 0.0  # of the run, at the start of the step under way
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set this step's learning rates and the seed of its dropout."""
         step = self.trainer.fit_loop.total_batch_idx
-        share = self.progress.share(step)
-        factor = lr_factor(share, warmup=self.warmup, final=self.final_lr_factor)
+        self.progress.begin()
+        self._share = self.progress.share(step)
+        factor = lr_factor(self._share, warmup=self.warmup, final=self.final_lr_factor)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = group["peak_lr"] * factor
         torch.manual_seed(sample_seed(self.seed, step, _STEP_STREAM - self.global_rank))
@@ -83,9 +85,8 @@ class DetectionModule(lightning.LightningModule):
         Raises:
             DivergedError: the loss is not finite; weights are still those of the step before.
         """
-        share = self.progress.share(self.trainer.fit_loop.total_batch_idx)
         seed = sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx, _SIZE_STREAM)
-        batch = resize_batch(batch, self.resolution.factor(share, seed))
+        batch = resize_batch(batch, self.resolution.factor(self._share, seed))
         outputs = self.detector(batch.images)
         with torch.autocast(self.device.type, enabled=False):
             terms = self.criterion(outputs, batch.truths)
@@ -142,9 +143,18 @@ class DetectionModule(lightning.LightningModule):
         ]
 
     def on_save_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Note the seconds spent, so that a resumed time budget goes on where it was."""
-        checkpoint["yolokit_elapsed"] = self.progress.clock.elapsed()  # type: ignore[index]
+        """Note the seconds spent and measured, so that a resumed budget goes on where it was."""
+        checkpoint["yolokit_progress"] = self.progress.state_dict()  # type: ignore[index]
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Take up the seconds spent before."""
-        self.progress.clock.before = float(checkpoint["yolokit_elapsed"])
+        """Take up the seconds spent and measured before.
+
+        Raises:
+            ConfigError: the checkpoint is of a version that noted them in another way.
+        """
+        if "yolokit_progress" not in checkpoint:
+            raise ConfigError(
+                "last.ckpt was written by an older yolokit and cannot be resumed by this one. "
+                "Train anew from the run's config.yaml, with another --run"
+            )
+        self.progress.load_state_dict(checkpoint["yolokit_progress"])

@@ -26,7 +26,8 @@ class EpochSampler(Sampler[tuple[int, int, bool]]):
         rank: this process, 0..world_size-1.
         world_size: processes; divides ``batch_size``.
         start: (epoch, batches of it already done).
-        mosaic: whether an epoch may use mosaic; asked once an epoch.
+        mosaic: whether a batch may use mosaic, by its number in the whole run; asked when the
+            batch is drawn.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class EpochSampler(Sampler[tuple[int, int, bool]]):
         rank: int = 0,
         world_size: int = 1,
         start: tuple[int, int] = (0, 0),
-        mosaic: Callable[[int], bool] = lambda epoch: True,
+        mosaic: Callable[[int], bool] = lambda batch: True,
     ) -> None:
         if not 1 <= batch_size <= count:
             raise ValueError(f"batch_size must be 1..{count} (pictures in the set)")
@@ -58,10 +59,13 @@ class EpochSampler(Sampler[tuple[int, int, bool]]):
         return self.count // self.batch_size * self.batch_size // self.world_size
 
     def __iter__(self) -> Iterator[tuple[int, int, bool]]:
-        epoch, mosaic = self.epoch, self.mosaic(self.epoch)
+        epoch = self.epoch
         generator = torch.Generator().manual_seed(sample_seed(self.seed, epoch, _ORDER_STREAM))
         order = torch.randperm(self.count, generator=generator).tolist()
         done = self.start[1] if epoch == self.start[0] else 0
-        usable = self.count // self.batch_size * self.batch_size
-        for index in order[done * self.batch_size + self.rank : usable : self.world_size]:
-            yield epoch, index, mosaic
+        per_epoch = self.count // self.batch_size
+        for batch in range(done, per_epoch):
+            mosaic = self.mosaic(epoch * per_epoch + batch)
+            first, end = batch * self.batch_size, (batch + 1) * self.batch_size
+            for index in order[first + self.rank : end : self.world_size]:
+                yield epoch, index, mosaic

@@ -69,7 +69,13 @@ class Finished:
 
 
 def fit(
-    config: Config, folder: RunFolder, *, device: str, resume: bool, signals: SignalWatch
+    config: Config,
+    folder: RunFolder,
+    *,
+    device: str,
+    resume: bool,
+    signals: SignalWatch,
+    clock: Clock | None = None,
 ) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
@@ -80,6 +86,7 @@ def fit(
         resume: continue from the last checkpoint, where there is one.
         signals: of this process; while batches are trained they are answered after the one under
             way.
+        clock: by which the run's seconds are counted; one that starts now by default.
 
     Returns:
         What the run was, in its first process; None in the others.
@@ -88,7 +95,7 @@ def fit(
         YolokitError: anything a user can put right.
         StoppedBySignal: after saving.
     """
-    clock = Clock()
+    clock = clock or Clock()
     if not resume and _is_first():
         folder.require_unused()
     placement = place(device)
@@ -188,10 +195,9 @@ def _module(config: Config, detector: Detector, progress: Progress) -> Detection
 def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
     train, augment = config.train, config.augment
     batch_size = settled(train.batch_size)
-    per_epoch = len(train_set) // batch_size
 
-    def mosaic(epoch: int) -> bool:
-        return progress.share(epoch * per_epoch) < 1 - settled(augment.close_mosaic)
+    def mosaic(batch: int) -> bool:
+        return progress.share_of_batch(batch) < 1 - settled(augment.close_mosaic)
 
     dataset = DetectionDataset(
         train_set,
@@ -256,6 +262,7 @@ def _callbacks(
     report = EpochReport(folder=folder, progress=progress)
     validation = Validation(
         evaluate=validator,
+        expected_seconds=validator.expected_seconds if validator else None,
         save=save,
         report=report.report,
         every=settled(train.validate_every),

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import replace
 from typing import Any
 
 import lightning
+import numpy as np
 import torch.distributed as dist
 from lightning.pytorch.callbacks import WeightAveraging
 
 from yolokit.data.coco_tree import CocoTree
-from yolokit.data.pictures import PreparedPictures
+from yolokit.data.pictures import PreparedPicture, PreparedPictures
 from yolokit.engine.module import DetectionModule
+from yolokit.engine.ranks import rank_of
 from yolokit.engine.schedule import Progress
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import Row, evaluate_backend
 from yolokit.inference.torch_backend import evaluating
 from yolokit.models.detector import Detector
 from yolokit.sections import PredictConfig
+from yolokit.types import ImageId
+
+_MEASURED_AT = 0.05  # share of the training: rates have climbed, scores are no longer all alike
+_SLICE = 3  # batches from which a validation's cost is estimated; the first one warms up
 
 
 class Validation(lightning.Callback):
     """Scores the (averaged) model every few epochs and keeps the best.
 
-    Without a validation split the latest model is kept instead.
+    Without a validation split the latest model is kept instead. Under a time budget a validation
+    that would leave no time for the last one is left out.
 
     Args:
         evaluate: scores a detector, or None without a validation split.
+        expected_seconds: what scoring the whole split takes one process, from a slice of it.
         save: writes the model file: detector, epoch, its metrics.
         report: prints and records an epoch's numbers.
         every: epochs between validations; the last epoch always has one.
@@ -40,6 +48,7 @@ class Validation(lightning.Callback):
         self,
         *,
         evaluate: Callable[[Detector], CocoMetrics] | None,
+        expected_seconds: Callable[[Detector, Callable[[], float]], float] | None = None,
         save: Callable[[Detector, int, CocoMetrics | None], None],
         report: Callable[[lightning.Trainer, int, CocoMetrics | None, bool], None],
         every: int,
@@ -48,6 +57,7 @@ class Validation(lightning.Callback):
         ema: WeightAveraging | None,
     ) -> None:
         self.evaluate, self.save, self.report = evaluate, save, report
+        self.expected_seconds = expected_seconds
         self.every, self.patience = every, patience
         self.progress, self.ema = progress, ema
         self.best_ap = -1.0
@@ -62,34 +72,72 @@ class Validation(lightning.Callback):
         self.best_ap = float(state_dict["best_ap"])
         self.since_best = int(state_dict["since_best"])
 
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Under a time budget, measure early what is to be kept back for the last validation."""
+        if self.progress.share_of_batch(trainer.fit_loop.total_batch_idx) >= _MEASURED_AT:
+            self._measure(trainer, self._averaged(pl_module))
+
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Validate when due, keep the model if it is the best, report the epoch."""
         epoch = trainer.current_epoch
         last = trainer.should_stop or epoch + 1 == trainer.max_epochs
-        due = last or (epoch + 1) % self.every == 0
         detector = self._averaged(pl_module)
+        due = last or ((epoch + 1) % self.every == 0 and self._fits(trainer, detector))
         metrics, best = None, False
         if self.evaluate is None:
-            if last or due:
+            if due:
                 self.save(detector, epoch, None)
         elif due:
-            started = time.monotonic()
+            started = self.progress.clock.now()
             metrics = self.evaluate(detector)
-            passes = 1 + trainer.world_size  # the last validation; the report's, by one process
-            self.progress.reserve_for(passes * (time.monotonic() - started))
+            seconds = self.progress.clock.now() - started
+            self.progress.reserve_for(validation=seconds, report=trainer.world_size * seconds)
             best = self._note(metrics.AP, trainer)
-            if best:
+            if best or self.best_ap < 0:  # where no AP is a number the latest model is kept
                 self.save(detector, epoch, metrics)
         self.report(trainer, epoch, metrics, best)
+        if not last and self._out_of_patience() and trainer.is_global_zero:
+            than = f" than {self.best_ap:.3f}" if self.best_ap >= 0 else ""
+            print(
+                f"stopped early: {self.since_best} validations without a better AP{than} "
+                f"(train.early_stopping {self.patience})",
+                flush=True,
+            )
+
+    def _fits(self, trainer: lightning.Trainer, detector: Detector) -> bool:
+        self._measure(trainer, detector)
+        return self.progress.validation_fits()
+
+    def _measure(self, trainer: lightning.Trainer, detector: Detector) -> None:
+        """Estimate from a slice what a validation takes, once, where a budget is to be kept."""
+        budget, known = self.progress.time_budget, self.progress.validation
+        if budget is None or known is not None or self.expected_seconds is None:
+            return
+        seconds = self.expected_seconds(detector, self.progress.clock.now)
+        self.progress.reserve_for(validation=seconds / trainer.world_size, report=seconds)
+        if not self.progress.has_room() and trainer.is_global_zero:
+            print(
+                f"note    scoring the validation pictures takes about {seconds:.0f} s, more than a "
+                f"time budget of {budget:g} s leaves: the run will take longer. Give data.val "
+                "fewer pictures or raise train.time_budget",
+                flush=True,
+            )
 
     def _note(self, ap: float, trainer: lightning.Trainer) -> bool:
-        # An equal AP is the later model's: it has been annealed further. NaN is no AP.
-        best = ap >= self.best_ap
-        self.best_ap = ap if best else self.best_ap
-        self.since_best = 0 if best else self.since_best + 1
-        if self.patience is not None and self.since_best >= self.patience:
+        """Count a validation; whether its model is to be kept."""
+        better = ap > self.best_ap  # never, where the AP is not a number
+        # Of equals the later is kept: it has been annealed further. It is no progress, though.
+        kept = ap >= self.best_ap
+        self.best_ap = ap if better else self.best_ap
+        self.since_best = 0 if better else self.since_best + 1
+        if self._out_of_patience():
             trainer.should_stop = True
-        return best
+        return kept
+
+    def _out_of_patience(self) -> bool:
+        return self.patience is not None and self.since_best >= self.patience
 
     def _averaged(self, module: DetectionModule) -> Detector:
         if self.ema is None or self.ema._average_model is None:
@@ -127,8 +175,38 @@ class Validator:
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
         _share_statistics(detector)
-        metrics, _ = self._evaluate(detector, _place(), _gathered)
+        metrics, _ = self._evaluate(detector, rank_of(), _gathered)
         return metrics
+
+    def expected_seconds(self, detector: Detector, now: Callable[[], float]) -> float:
+        """What scoring the whole split takes this process alone, estimated from its first batches.
+
+        Args:
+            detector: its train/eval mode is restored afterwards.
+            now: the time in seconds.
+        """
+        total = len(self.dataset)
+        warm_up = self.batch_size if total > self.batch_size else 0
+        end = min(total, _SLICE * self.batch_size)
+        if warm_up:
+            self._score_slice(detector, range(warm_up))
+        started = now()
+        self._score_slice(detector, range(warm_up, end))
+        return (now() - started) * total / (end - warm_up)
+
+    def _score_slice(self, detector: Detector, indices: range) -> None:
+        pictures = _Slice(self.dataset, indices)
+        ids = {self.dataset.data.image_ids[index] for index in indices}
+        with evaluating(detector) as backend:
+            evaluate_backend(
+                backend,
+                pictures,
+                _truth_of(self.truth, ids),
+                self.category_ids,
+                predict=self.predict,
+                batch_size=self.batch_size,
+                workers=self.workers,
+            )
 
     def score_alone(self, detector: Detector) -> tuple[CocoMetrics, list[Row]]:
         """The whole split's metrics and COCO rows by this process, whatever the others do."""
@@ -154,24 +232,53 @@ class Validator:
             )
 
 
-def _place() -> tuple[int, int]:
-    """This rank, and how many there are."""
-    if dist.is_available() and dist.is_initialized():
-        return dist.get_rank(), dist.get_world_size()
-    return 0, 1
+class _Slice:
+    """Some of the prepared pictures."""
+
+    def __init__(self, pictures: PreparedPictures, indices: range) -> None:
+        self.pictures, self.indices = pictures, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> PreparedPicture:
+        return self.pictures[self.indices[index]]
 
 
 def _share_statistics(detector: Detector) -> None:
     """Give every rank the first one's batch-norm statistics: each has seen its own pictures."""
-    if _place()[1] > 1:
+    if rank_of()[1] > 1:
         for buffer in detector.buffers():
             dist.broadcast(buffer, src=0)
 
 
 def _gathered(rows: list[Row]) -> list[Row]:
-    ranks = _place()[1]
+    ranks = rank_of()[1]
     if ranks == 1:
         return rows
     parts: list[list[Row]] = [[] for _ in range(ranks)]
     dist.all_gather_object(parts, rows)
     return [row for part in parts for row in part]
+
+
+def _truth_of(truth: CocoTree, image_ids: Set[ImageId]) -> CocoTree:
+    """The part of a COCO file that is about some pictures."""
+    images = [row for row, each in enumerate(truth.image_ids) if each in image_ids]
+    place = np.full(len(truth.image_ids), -1, dtype=np.int64)
+    place[images] = np.arange(len(images))
+    rows = np.flatnonzero(np.isin(truth.image_index, images))
+    return replace(
+        truth,
+        image_ids=tuple(truth.image_ids[row] for row in images),
+        file_names=tuple(truth.file_names[row] for row in images),
+        sizes_hw=truth.sizes_hw[images],
+        image_index=place[truth.image_index[rows]],
+        category_index=truth.category_index[rows],
+        boxes_xywh=truth.boxes_xywh[rows],
+        areas=truth.areas[rows],
+        crowd=truth.crowd[rows],
+        turned=truth.turned[rows],
+        problems=truth.problems[rows],
+        annotation_ids=truth.annotation_ids[rows],
+        odd_ids={},
+    )
