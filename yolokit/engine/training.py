@@ -17,20 +17,15 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from yolokit.config import Config
 from yolokit.config_file import dump_config
-from yolokit.data.augment import Augmenter
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
-from yolokit.data.loading import DetectionDataset
-from yolokit.data.pictures import PreparedPictures
 from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
 from yolokit.engine.checkpoints import Checkpoints
 from yolokit.engine.console import EpochReport, progress_bar
-from yolokit.engine.datamodule import TrainingData
 from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.ema import ema_average
-from yolokit.engine.module import DetectionModule
+from yolokit.engine.parts import build_module, build_training_data, build_validator
 from yolokit.engine.recipe import resolve
-from yolokit.engine.resolution import Resolution
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
@@ -38,7 +33,6 @@ from yolokit.engine.thawing import Thaw
 from yolokit.engine.validation import Validation, Validator
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
-from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
@@ -112,10 +106,10 @@ def fit(
         config.model, num_classes=len(train_set.class_names), image_hw=config.data.image_hw
     )
     progress = Progress(clock, config.train.time_budget, _total_batches(config, len(train_set)))
-    module = _module(config, detector, progress)
-    data = _training_data(config, train_set, progress)
+    module = build_module(config, detector, progress)
+    data = build_training_data(config, train_set, progress)
     save = _saver(config, folder, train_set)
-    validator = _validator(config, val_set)
+    validator = build_validator(config, val_set)
     checkpoints = Checkpoints(
         folder=folder,
         seconds=config.train.checkpoint_seconds,
@@ -171,61 +165,6 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
 
 def _total_batches(config: Config, train_images: int) -> int:
     return config.train.epochs * (train_images // settled(config.train.batch_size))
-
-
-def _module(config: Config, detector: Detector, progress: Progress) -> DetectionModule:
-    train = config.train
-    return DetectionModule(
-        detector=detector,
-        criterion=family_of(config.model.head).criterion(),
-        progress=progress,
-        optimizer=train.optimizer,
-        lr=settled(train.lr),
-        backbone_lr_factor=settled(config.model.backbone.lr_factor),
-        weight_decay=settled(train.weight_decay),
-        warmup=settled(train.warmup),
-        final_lr_factor=train.final_lr_factor,
-        seed=train.seed,
-        resolution=Resolution(
-            start=settled(train.start_size), jitter=settled(config.augment.multi_scale)
-        ),
-    )
-
-
-def _training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
-    train, augment = config.train, config.augment
-    batch_size = settled(train.batch_size)
-
-    def mosaic(batch: int) -> bool:
-        return progress.share_of_batch(batch) < 1 - settled(augment.close_mosaic)
-
-    dataset = DetectionDataset(
-        train_set,
-        config.data.image_hw,
-        augmenter=Augmenter(augment, config.data.image_hw),
-        seed=train.seed,
-        cache=settled(config.data.cache),
-    )
-    return TrainingData(
-        dataset=dataset,
-        batch_size=batch_size,
-        workers=settled(train.workers),
-        seed=train.seed,
-        mosaic=mosaic,
-    )
-
-
-def _validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
-    if val_set is None:
-        return None
-    return Validator(
-        dataset=PreparedPictures(val_set, config.data.image_hw, cache=settled(config.data.cache)),
-        truth=val_set.tree,
-        category_ids=list(val_set.own_ids),
-        predict=config.predict,
-        batch_size=config.train.eval_batch_size,
-        workers=settled(config.train.workers),
-    )
 
 
 def _saver(config: Config, folder: RunFolder, train_set: CocoDataset) -> SaveModel:
