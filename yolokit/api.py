@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterable
 from pathlib import Path
 
 from yolokit.config import Config
-from yolokit.config_file import find_config, load_config
+from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
+from yolokit.engine.saved_state import Saved, read_saved
 from yolokit.engine.training import fit
-from yolokit.errors import ConfigError
+from yolokit.errors import ConfigError, YolokitError
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.predictor import Predictor
+from yolokit.models.model_file import load_model
+from yolokit.models.transfer import model_file
 from yolokit.report.write import leave_report
 from yolokit.sections import DataConfig, SplitConfig
 from yolokit.signals import SignalWatch
 
 
 def train(
-    config: Config | str | Path,
+    config: Config | str | Path | None = None,
     *,
+    from_model: str | Path | None = None,
     data: str | Path | None = None,
     overrides: Iterable[str] = (),
     run: str | Path | None = None,
@@ -31,7 +36,10 @@ def train(
     """Train a detector.
 
     Args:
-        config: a YAML file, the name of a shipped config, or a ``Config``.
+        config: a YAML file, the name of a shipped config, or a ``Config``; None, with
+            ``from_model`` alone, for that model's own architecture and input size.
+        from_model: a trained model, or its run folder, whose weights to begin with as far as they
+            fit: backbone, neck and head, the classes' own weights by their names.
         data: a data folder or data.yaml, in place of the config's ``data`` splits.
         overrides: ``key.path=value`` settings, applied last; not with a ``Config``.
         run: folder of the run; by default ``runs/NAME``, numbered where that is taken.
@@ -45,40 +53,122 @@ def train(
         StoppedBySignal: on Ctrl-C or SIGTERM, after saving; where Python lets ``train`` listen to
             signals, which is in a program's main thread.
     """
+    _require_main_program()
+    source = None if from_model is None else model_file(from_model)
     if isinstance(config, Config):
         name, settings = "run", config
+    elif config is None:
+        if source is None:
+            raise ConfigError("nothing to train. Give a config, or a model to start from")
+        name, settings = source.absolute().parent.name, _config_of(source, overrides)
     else:
         path = find_config(str(config))
         name, settings = path.stem, load_config(path, overrides)
-    folder = RunFolder.unused(name) if run is None else RunFolder(Path(run))
-    _fit_and_report(_with_data(settings, data), folder, device=device, resume=False)
+    settings = _with_data(settings, data)
+    with RunFolder.new(None if run is None else Path(run), name) as folder:
+        _fit_and_report(settings, folder, device=device, source=source)
     return folder.path
 
 
-def resume_training(run: str | Path, *, device: str = "auto") -> Path:
-    """Continue an interrupted run from its last checkpoint, to the same end.
+def resume_training(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    overrides: Iterable[str] = (),
+    device: str = "auto",
+) -> Path:
+    """Continue an interrupted run from its last checkpoint, to the same end, or a longer one.
 
-    A run that was stopped before its first checkpoint starts again from the beginning.
+    A run that was stopped before its first checkpoint starts again from the beginning; one that has
+    ended is left as it is, unless it is given more epochs or time: then its learning rate is that
+    of a run of the new length from here on.
 
     Args:
         run: the run folder.
+        data: where its data lies now; the same data.
+        overrides: ``key.path=value`` settings: a larger ``train.epochs`` or
+            ``train.time_budget``, or ``train.workers``.
         device: as in ``train``.
 
     Raises:
         ConfigError: no run there.
+        DataError: the data has changed.
+        ResumeError: the checkpoint is damaged.
     """
-    folder = RunFolder(Path(run))
-    folder.require()
-    _fit_and_report(load_config(folder.config), folder, device=device, resume=True)
+    with RunFolder.existing(Path(run)) as folder:
+        config = load_config(folder.config, overrides)
+        saved = read_saved(folder.checkpoint) if folder.checkpoint.exists() else None
+        if saved and not _has_more_to_do(config, load_config(folder.config), saved, folder):
+            return folder.path
+        if data is not None:
+            config = _with_data(config, data)
+        _fit_and_report(config, folder, device=device, saved=saved, resume=True)
     return folder.path
 
 
-def _fit_and_report(config: Config, folder: RunFolder, *, device: str, resume: bool) -> None:
+def _require_main_program() -> None:
+    """Refuse to train where a loading process imports the program that started it."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise YolokitError(
+            "a loading process came upon yolokit.train() while importing the program that trains. "
+            'Put the call under `if __name__ == "__main__":`, or set train.workers=0'
+        )
+
+
+def _config_of(model: Path, overrides: Iterable[str]) -> Config:
+    """A config that builds a model's own architecture at its input size, all else as usual."""
+    _, card = load_model(model)
+    tree = {
+        "model": card.model.model_dump(mode="json"),
+        "data": {"image_size": list(card.image_hw)},
+        "predict": card.predict.model_dump(mode="json"),
+    }
+    tree["model"]["backbone"]["weights"] = "none"  # the model has them; their file may be gone
+    return config_from_tree(tree, overrides, str(model))
+
+
+def _has_more_to_do(config: Config, before: Config, saved: Saved, folder: RunFolder) -> bool:
+    """Whether a saved run goes on.
+
+    Raises:
+        ConfigError: it is to end before it is now.
+    """
+    train = config.train
+    longer = (train.epochs, train.time_budget) != (before.train.epochs, before.train.time_budget)
+    if saved.ended and not longer:
+        print(
+            f"{folder.path} is done: {saved.epochs} epochs are trained, nothing is left to do. To "
+            "train on, give more --epochs or --time-budget",
+            flush=True,
+        )
+        return False
+    over = (
+        train.epochs <= saved.epochs - (not saved.ended)
+        if train.time_budget is None
+        else train.time_budget <= saved.seconds
+    )
+    if longer and over:
+        raise ConfigError(
+            f"{folder.path} has trained {saved.epochs} epochs in {saved.seconds:.0f} s already. "
+            "Give more than that: --epochs and --time-budget are those of the whole run"
+        )
+    return True
+
+
+def _fit_and_report(
+    config: Config,
+    folder: RunFolder,
+    *,
+    device: str,
+    saved: Saved | None = None,
+    resume: bool = False,
+    source: Path | None = None,
+) -> None:
     message = "stopped before the first batch; nothing was trained"
     if resume:
         message = f"stopped. Continue with --resume {folder.path}"
     with isolated(), SignalWatch(message) as signals:
-        finished = fit(config, folder, device=device, resume=resume, signals=signals)
+        finished = fit(config, folder, device=device, signals=signals, saved=saved, source=source)
         if finished is not None:
             leave_report(folder, finished, signals)
 

@@ -60,9 +60,18 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     if not isinstance(tree, dict):
         raise ConfigError(f"config {path} must be a mapping of sections, got {type(tree).__name__}")
     _anchor_data_paths(tree, path.parent)
+    return config_from_tree(tree, overrides, str(path))
+
+
+def config_from_tree(tree: dict[str, Any], overrides: Iterable[str], where: str) -> Config:
+    """A config from plain values, which overrides change first.
+
+    Raises:
+        ConfigError: see ``load_config``.
+    """
     for override in overrides:
         _apply_override(tree, override)
-    return validate_config(tree, str(path))
+    return validate_config(tree, where)
 
 
 def validate_config(tree: Mapping[str, Any], where: str) -> Config:

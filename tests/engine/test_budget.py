@@ -98,7 +98,6 @@ def run_of(settings: Config, path: Path, hands: Hands) -> list[dict[str, str]]:
             settings,
             folder,
             device="cpu",
-            resume=False,
             signals=signals,
             clock=Clock(now=hands),
         )
@@ -163,8 +162,8 @@ def test_set_up_counts_against_the_budget_but_not_as_training(
     """A quarter of the budget is gone before the first step; the rate climbs from there."""
     hands = Hands(monkeypatch, step=1.0, scored=0.1)
     settings = config(shapes, 80.0, warmup=0.5)
-    build = "yolokit.engine.training.build_detector"
-    from yolokit.engine.training import build_detector
+    build = "yolokit.engine.first_and_kept.build_detector"
+    from yolokit.engine.first_and_kept import build_detector
 
     def slow(*args: Any, **kwargs: Any) -> Detector:
         if not hands.steps:

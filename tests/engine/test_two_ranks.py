@@ -82,7 +82,7 @@ def leave_weights(module):
 Detector.forward, DetectionModule.on_train_end = timed, leave_weights
 clock = Clock(now=lambda: seconds)
 with SignalWatch() as signals:
-    fit(load_config(config), RunFolder(folder), device="cpu", resume=False, signals=signals,
+    fit(load_config(config), RunFolder(folder), device="cpu", signals=signals,
         clock=clock)
 """
 

@@ -29,7 +29,16 @@ import click
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Continue an interrupted run where it was; takes no CONFIG.",
+    help="Continue a run where it was; with more --epochs or --time-budget, longer; with --data, "
+    "where its data lies now. Takes no CONFIG.",
+)
+@click.option(
+    "--from",
+    "from_model",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Begin with the weights of this trained model (a file or a run folder) as far as they "
+    "fit, classes by their names. Without CONFIG: its own architecture.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training pictures.")
 @click.option(
@@ -46,6 +55,7 @@ def command(
     overrides: tuple[str, ...],
     run: Path | None,
     resume: Path | None,
+    from_model: Path | None,
     epochs: int | None,
     time_budget: str | None,
     device: str,
@@ -57,9 +67,15 @@ def command(
     \b
     yolokit train yolov1_mobilenet_v2 --data my_data --time-budget 20m
     yolokit train --resume runs/yolov1_mobilenet_v2
+    yolokit train --from runs/cells --data more_cells
     """
-    if (config is None) == (resume is None):
-        raise click.UsageError("give either a CONFIG or --resume RUN")
+    if resume is not None and (config or from_model or run or overrides or seed is not None):
+        raise click.UsageError(
+            "--resume continues a run as it was: give only --epochs or --time-budget, --data, "
+            "--workers and --device beside it"
+        )
+    if config is None and resume is None and from_model is None:
+        raise click.UsageError("give a CONFIG, --from MODEL or --resume RUN")
     if epochs is not None and time_budget is not None:
         raise click.UsageError("give either --epochs or --time-budget, not both")
     shortcuts = {
@@ -74,13 +90,9 @@ def command(
     ]
     if epochs is not None:
         settings.append("train.time_budget=null")
-    if resume is not None and (data or run or settings):
-        raise click.UsageError("--resume continues a run as it was: give only --device beside it")
-
     from yolokit.api import resume_training, train
 
     if resume is not None:
-        resume_training(resume, device=device)
+        resume_training(resume, data=data, overrides=settings, device=device)
     else:
-        assert config is not None
-        train(config, data=data, overrides=settings, run=run, device=device)
+        train(config, from_model=from_model, data=data, overrides=settings, run=run, device=device)

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from yolokit.data.coco import CocoDataset
+from yolokit.engine.module import DivergedError
 from yolokit.engine.run_folder import RunFolder
+from yolokit.engine.saved_state import ABOUT, about, all_finite
 from yolokit.engine.schedule import Progress
+from yolokit.errors import YolokitError
 from yolokit.files import written_atomically
 from yolokit.signals import SignalWatch
+
+
+class StateFile(TorchCheckpointIO):
+    """Writes a state where it is to be, not through a file in the system's temporary folder."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write it; ``written_atomically`` sees to it that it is there whole or not at all."""
+        with Path(path).open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 class Checkpoints(lightning.Callback):
@@ -24,17 +42,26 @@ class Checkpoints(lightning.Callback):
         seconds: between two checkpoints; 0 for one after every batch.
         progress: of the run.
         signals: of this process; in force until the training ends.
+        train_set: what is trained on, noted in each state.
     """
 
     def __init__(
-        self, *, folder: RunFolder, seconds: float, progress: Progress, signals: SignalWatch
+        self,
+        *,
+        folder: RunFolder,
+        seconds: float,
+        progress: Progress,
+        signals: SignalWatch,
+        train_set: CocoDataset,
     ) -> None:
         self.folder, self.seconds, self.progress = folder, seconds, progress
-        self.signals = signals
+        self.signals, self.train_set = signals, train_set
+        self.started = self._ended = False
         self._saved_at = time.monotonic()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """From here on a signal is answered after the batch under way, not at once."""
+        self.started = True
         self.signals.wait()
         self.signals.install()  # Lightning has put its own in their place
 
@@ -58,10 +85,17 @@ class Checkpoints(lightning.Callback):
         """Save when due, after the last epoch always."""
         last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         stopped = self._signalled(trainer)
+        self._ended = last
         if last or stopped or self._due(trainer):
             self._save(trainer)
         if stopped and not last:
             self._stop()
+
+    def on_save_checkpoint(
+        self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note what a resumed run must find again, and whether there is anything left to do."""
+        checkpoint[ABOUT] = about(self.train_set, pl_module.detector.backbone, self._ended)
 
     def _agreed(self, trainer: lightning.Trainer, flag: bool) -> bool:
         """True on every rank when it is on any: saving is done together."""
@@ -77,9 +111,20 @@ class Checkpoints(lightning.Callback):
 
     def _save(self, trainer: lightning.Trainer) -> None:
         path = self.folder.checkpoint
+        if not all_finite(trainer.lightning_module.state_dict().values()):
+            raise DivergedError(
+                f"weights are no numbers any more in epoch {trainer.current_epoch}. Lower train.lr "
+                "or train.gradient_clip"
+            )
         if trainer.is_global_zero:
-            with written_atomically(path) as temporary:
-                trainer.save_checkpoint(temporary)
+            try:
+                with written_atomically(path) as temporary:
+                    trainer.save_checkpoint(temporary)
+            except OSError as error:
+                raise YolokitError(
+                    f"cannot write {path}: {error.strerror or error}. Make room there; the state "
+                    "before stays"
+                ) from error
         else:
             trainer.save_checkpoint(path)  # takes part in the collective; rank 0 alone writes
         self._saved_at = time.monotonic()

@@ -9,6 +9,7 @@ import lightning
 from torch.utils.data import DataLoader
 
 from yolokit.data.loading import DetectionDataset, Prepared, collate, worker_init
+from yolokit.data.shared_memory import require_shared_memory
 from yolokit.engine.sampling import EpochSampler
 
 
@@ -41,6 +42,8 @@ class TrainingData(lightning.LightningDataModule):
         """Batches of this rank, from where the run stands."""
         trainer = self.trainer
         assert trainer is not None
+        own = self.batch_size // trainer.world_size
+        require_shared_memory(own, self.dataset.input_hw, workers=self.workers)
         sampler = EpochSampler(
             count=len(self.dataset),
             batch_size=self.batch_size,
@@ -52,7 +55,7 @@ class TrainingData(lightning.LightningDataModule):
         )
         return DataLoader(
             self.dataset,
-            batch_size=self.batch_size // trainer.world_size,
+            batch_size=own,
             sampler=sampler,
             collate_fn=collate,
             num_workers=self.workers,

@@ -95,7 +95,7 @@ class DetectionModule(lightning.LightningModule):
             raise DivergedError(
                 f"the loss became {loss.item()} at epoch {self.current_epoch}, batch {batch_idx}, "
                 f"image ids {batch.image_ids}. Lower train.lr or train.gradient_clip, or check "
-                "these pictures; the last checkpoint is intact"
+                "these pictures"
             )
         self.log("loss", loss.detach(), prog_bar=True, logger=False)
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}

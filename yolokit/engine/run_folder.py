@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+from lightning.pytorch.utilities import rank_zero_only
+
+from yolokit.engine.run_lock import locked
 from yolokit.errors import ConfigError, YolokitError
 from yolokit.files import remove_leftovers, write_text_atomically
 
@@ -15,7 +20,7 @@ class RunFolder:
     """Names and writers of what a run leaves behind.
 
     Args:
-        path: the folder; it comes into being with its first file.
+        path: the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,21 +32,48 @@ class RunFolder:
         self.report = path / "report.html"
 
     @classmethod
-    def unused(cls, name: str, parent: Path = Path("runs")) -> RunFolder:
-        """A folder ``runs/name``, or ``runs/name-2`` and so on where that is taken."""
-        number = 1
-        path = parent / name
-        while path.exists():
-            number += 1
-            path = parent / f"{name}-{number}"
-        return cls(path)
+    @contextmanager
+    def new(cls, path: Path | None, name: str) -> Iterator[RunFolder]:
+        """A folder for a new run, nobody else's until the end of the block.
 
-    def require_unused(self) -> None:
-        """Check that a new run may live here.
+        Making it is taking it: of two trainings that start together each gets its own. What was
+        made and stayed empty is removed again. Only a run's first process does this.
+
+        Args:
+            path: the folder, or None for ``runs/NAME``, or ``runs/NAME-2`` and so on where that is
+                taken.
+            name: of the run.
 
         Raises:
-            YolokitError: a run lives here already; none is ever overwritten.
+            YolokitError: a run lives here already, or begins here now.
         """
+        if not is_first_process():
+            yield cls(path or Path("runs") / name)
+            return
+        path, made = _make_next(Path("runs"), name) if path is None else (path, _make(path))
+        folder = cls(path)
+        try:
+            with locked(path):
+                folder._require_unused()
+                yield folder
+        finally:
+            _remove_empty(made)
+
+    @classmethod
+    @contextmanager
+    def existing(cls, path: Path) -> Iterator[RunFolder]:
+        """The folder of a run to be resumed, nobody else's until the end of the block.
+
+        Raises:
+            ConfigError: no run in the folder.
+            YolokitError: it is being trained.
+        """
+        folder = cls(path)
+        folder.require()
+        with locked(path) if is_first_process() else nullcontext():
+            yield folder
+
+    def _require_unused(self) -> None:
         if any(file.exists() for file in (self.config, self.model, self.checkpoint)):
             raise YolokitError(
                 f"{self.path} holds a run already. Continue it with --resume {self.path}, "
@@ -72,11 +104,24 @@ class RunFolder:
         self._write_rows([*self.read_metrics(), row])
 
     def read_metrics(self) -> list[dict[str, str]]:
-        """The epochs so far as they stand in metrics.csv; none before the first."""
+        """The epochs so far as they stand in metrics.csv; none before the first.
+
+        Raises:
+            YolokitError: the file is no such table any more.
+        """
         if not self.metrics.exists():
             return []
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        try:
+            with self.metrics.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            for row in rows:
+                int(row["epoch"])
+        except (UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
+            raise YolokitError(
+                f"{self.metrics} is not a table with a row for each epoch any more. Move it away: "
+                "the next epoch begins a new one"
+            ) from error
+        return rows
 
     def _write_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -85,3 +130,36 @@ class RunFolder:
         writer.writeheader()
         writer.writerows(rows)
         write_text_atomically(self.metrics, text.getvalue())
+
+
+def is_first_process() -> bool:
+    """Whether this is the one process of a training that writes."""
+    return getattr(rank_zero_only, "rank", 0) == 0
+
+
+def _make(path: Path) -> list[Path]:
+    """Make a folder and those above it; those that were missing, the deepest first."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _make_next(parent: Path, name: str) -> tuple[Path, list[Path]]:
+    """The first of ``name``, ``name-2`` … that was not there, and what was made."""
+    made = _make(parent)
+    for number in itertools.count(1):
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path, [path, *made]
+    raise AssertionError("numbers do not end")
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # not empty: a run is in it
+            return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,34 +11,29 @@ import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
-from lightning.pytorch.utilities import rank_zero_only
 
 from yolokit.config import Config
 from yolokit.config_file import dump_config
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
-from yolokit.engine.checkpoints import Checkpoints
+from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import EpochReport, progress_bar
 from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.ema import ema_average
+from yolokit.engine.failures import explained
+from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.parts import build_module, build_training_data, build_validator
 from yolokit.engine.recipe import resolve
-from yolokit.engine.run_folder import RunFolder
+from yolokit.engine.run_folder import RunFolder, is_first_process
+from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
 from yolokit.engine.thawing import Thaw
 from yolokit.engine.validation import Validation, Validator
-from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.files import write_text_atomically
-from yolokit.models.build import build_detector
-from yolokit.models.card import ModelCard
-from yolokit.models.detector import Detector
-from yolokit.models.model_file import save_model
 from yolokit.sections import settled
 from yolokit.signals import SignalWatch
-
-SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +60,9 @@ def fit(
     folder: RunFolder,
     *,
     device: str,
-    resume: bool,
     signals: SignalWatch,
+    saved: Saved | None = None,
+    source: Path | None = None,
     clock: Clock | None = None,
 ) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
@@ -77,9 +71,10 @@ def fit(
         config: with absolute data paths and a train split.
         folder: of the run; new, or the one to resume.
         device: as on the command line.
-        resume: continue from the last checkpoint, where there is one.
         signals: of this process; while batches are trained they are answered after the one under
             way.
+        saved: the state to continue from; None begins anew.
+        source: a model file whose weights to begin with, as far as they fit; not with ``saved``.
         clock: by which the run's seconds are counted; one that starts now by default.
 
     Returns:
@@ -90,8 +85,6 @@ def fit(
         StoppedBySignal: after saving.
     """
     clock = clock or Clock()
-    if not resume and _is_first():
-        folder.require_unused()
     placement = place(device)
     train_set, val_set = _read_data(config)
     config = resolve(
@@ -101,34 +94,44 @@ def fit(
         accelerator=placement.accelerator,
         world_size=placement.world_size,
     )
-    torch.manual_seed(config.train.seed)
-    detector = build_detector(
-        config.model, num_classes=len(train_set.class_names), image_hw=config.data.image_hw
-    )
+    detector = first_detector(config, train_set, saved, source)
     progress = Progress(clock, config.train.time_budget, _total_batches(config, len(train_set)))
     module = build_module(config, detector, progress)
     data = build_training_data(config, train_set, progress)
-    save = _saver(config, folder, train_set)
+    save = model_saver(config, folder, train_set)
     validator = build_validator(config, val_set)
     checkpoints = Checkpoints(
         folder=folder,
         seconds=config.train.checkpoint_seconds,
         progress=progress,
         signals=signals,
+        train_set=train_set,
     )
     callbacks = _callbacks(config, folder, progress, validator, save)
     # Last: a checkpoint is written after all else that a step or epoch changes.
     callbacks += [checkpoints, *progress_bar()]
     trainer = _trainer(config, folder, placement, callbacks)
-    checkpoint = folder.checkpoint if resume and folder.checkpoint.exists() else None
+    checkpoint = saved.path if saved else None
     if trainer.is_global_zero:
-        if not resume:  # only now: what is wrong with the config or the data has been said
-            write_text_atomically(folder.config, dump_config(config))
+        # Only now: what is wrong with the config or the data has been said.
+        write_text_atomically(folder.config, dump_config(config))
         print(summary(config, train_set, val_set, placement, checkpoint), flush=True)
         folder.clean()
-        if checkpoint:
-            folder.rewind_metrics(_finished_epochs(checkpoint))
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        if saved:
+            folder.rewind_metrics(saved.epochs - 1)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    except Exception as error:
+        better = explained(
+            error,
+            folder,
+            world_size=placement.world_size,
+            resumed=checkpoint,
+            started=checkpoints.started,
+        )
+        if better is error:
+            raise
+        raise better from error
     signals.message = f"stopped; the training is done and only the report is missing: {folder.path}"
     signals.raise_at_once()
     if not trainer.is_global_zero:
@@ -156,7 +159,7 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
         faults = split_faults(name, part, max_bad_boxes=data.max_bad_boxes)
         warnings_of_part = require_sound(name, faults)
         require_good_images(check_images(part), part)
-        if _is_first():
+        if is_first_process():
             print("".join(f"{line}\n" for line in warnings_of_part), end="", file=sys.stderr)
     val_set = parts.get("val")
     # AP of nothing is undefined: without an object to find there is no best model to choose.
@@ -165,28 +168,6 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
 
 def _total_batches(config: Config, train_images: int) -> int:
     return config.train.epochs * (train_images // settled(config.train.batch_size))
-
-
-def _saver(config: Config, folder: RunFolder, train_set: CocoDataset) -> SaveModel:
-    def save(detector: Detector, epoch: int, metrics: CocoMetrics | None) -> None:
-        if not _is_first():
-            return
-        found = {} if metrics is None else {"AP": metrics.AP, "AP50": metrics.AP50}
-        scores = {name: None if math.isnan(value) else value for name, value in found.items()}
-        card = ModelCard(
-            model=config.model,
-            predict=config.predict,
-            class_names=list(train_set.class_names),
-            category_ids=list(train_set.category_ids),
-            image_hw=config.data.image_hw,
-            mean=detector.backbone.mean,
-            std=detector.backbone.std,
-            data_fingerprint=train_set.fingerprint,
-            metrics={"epoch": epoch, **scores},
-        )
-        save_model(folder.model, detector, card)
-
-    return save
 
 
 def _callbacks(
@@ -242,19 +223,9 @@ def _trainer(
         callbacks=callbacks,
         logger=logger,
         enable_checkpointing=False,
+        plugins=[StateFile()],
         enable_model_summary=False,
         enable_progress_bar=any("ProgressBar" in type(each).__name__ for each in callbacks),
         use_distributed_sampler=False,
         default_root_dir=folder.path,
     )
-
-
-def _finished_epochs(checkpoint: Path) -> int:
-    """The last epoch whose row in metrics.csv stands: the checkpoint's epoch may be unfinished."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    done = state["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
-    return int(done) - 1
-
-
-def _is_first() -> bool:
-    return getattr(rank_zero_only, "rank", 0) == 0

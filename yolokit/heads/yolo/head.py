@@ -82,6 +82,15 @@ class YoloHead(nn.Module):
         """All boxes in input pixels with their class scores; of the one-to-one branch, if any."""
         return decode_yolo([output for output in outputs if output.one_to_one] or outputs)
 
+    def class_rows(self) -> dict[str, int]:
+        """How many rows each class has at the start of a parameter, by the parameter's name."""
+        towers = [
+            f"{path}.{len(module) - 1}"
+            for path, module in self.named_modules()
+            if isinstance(module, nn.Sequential) and "class_towers" in path.split(".")[-2:-1]
+        ]
+        return {f"{tower}.{kind}": 1 for tower in towers for kind in ("weight", "bias")}
+
 
 def _name_branches(_head: nn.Module, state: dict[str, Any], prefix: str, *_rest: object) -> None:
     """Weights that were saved when the branches had other names, in place."""

@@ -106,6 +106,13 @@ class YoloV1Head(nn.Module):
         (output,) = outputs
         return decode_yolov1(output)
 
+    def class_rows(self) -> dict[str, int]:
+        """How many rows each class has at the start of a parameter, by the parameter's name."""
+        last, name = self.predict[-1], f"predict.{len(self.predict) - 1}"
+        assert isinstance(last.bias, Tensor)
+        rows = len(last.bias) // (self.num_classes + self.boxes_per_cell * (1 + _BOX))
+        return {f"{name}.weight": rows, f"{name}.bias": rows}
+
     @torch.no_grad()
     def _initialise_last(self) -> None:
         """Start from plausible constants: nothing squashes these outputs, so nothing mends them."""
