@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from pycocotools import mask as masks
 
+from yolokit.data.audit import audit_splits
 from yolokit.data.coco_file import read_tree, tree_of
 from yolokit.data.coco_tree import CocoTree, Fault
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 SIZE = {"width": 100, "height": 60}
 
@@ -275,3 +277,14 @@ def test_some_of_the_pictures() -> None:
     part = tree_of(value).pictures(np.array([1]))
     assert (part.image_ids, part.file_names) == ((2,), ("b.png",))
     assert part.boxes_xywh.tolist() == [BOXES[1]] and part.image_index.tolist() == [0]
+
+
+def test_numbers_beyond_all_pictures_are_no_warning_of_numpys(tmp_path: Path) -> None:
+    value = content([*BOXES, [1e308, 0, 1e308, 5]])
+    value["images"][0]["file_name"] = "x" * 400
+    tree = tree_of(value)
+    assert fault(tree, "over-edge").count == 1
+    (tmp_path / "a.json").write_text(json.dumps(value))
+    split = SplitConfig(images=tmp_path, annotations=tmp_path / "a.json")
+    codes = [finding.code for finding in audit_splits({"val": split}, max_bad_boxes=1.0)]
+    assert codes == ["over-edge", "outside", "bad-picture"]

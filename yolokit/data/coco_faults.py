@@ -69,6 +69,7 @@ def geometry_faults(tree: CocoTree) -> Iterator[Fault]:
     yield from _repeated_names(tree)
 
 
+@np.errstate(over="ignore")  # of boxes beyond all pictures
 def geometry_problems(tree: CocoTree, sizes_hw: NDArray[np.int64]) -> NDArray[np.int8]:
     """[A] of ``Problem``: what reading found, and boxes without an area inside their picture.
 
@@ -97,6 +98,7 @@ def geometry_problems(tree: CocoTree, sizes_hw: NDArray[np.int64]) -> NDArray[np
     return problems
 
 
+@np.errstate(over="ignore")
 def clipped_corners(
     boxes_xywh: NDArray[np.float64], sizes_hw: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -113,6 +115,7 @@ def clipped_corners(
     )
 
 
+@np.errstate(over="ignore")
 def _placed(tree: CocoTree) -> _Placed:
     rows = np.flatnonzero(tree.scorable)
     sizes_hw = tree.sizes_hw[tree.image_index[rows]]
@@ -123,6 +126,7 @@ def _placed(tree: CocoTree) -> _Placed:
     return _Placed(rows, boxes, sides, over.max(axis=1, initial=0.0))
 
 
+@np.errstate(over="ignore")
 def _looks_normalised(placed: _Placed) -> bool:
     if not len(placed.rows):
         return False

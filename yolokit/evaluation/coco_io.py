@@ -105,6 +105,7 @@ def _ranks(ids: Sequence[ImageId]) -> NDArray[np.int64]:
     return ranks
 
 
+@np.errstate(over="ignore")  # of boxes beyond all pictures
 def _annotations(
     truth: CocoTree, images: NDArray[np.int64], categories: NDArray[np.int64]
 ) -> list[dict[str, Any]]:
