@@ -19,7 +19,7 @@ from yolokit.synthesis.dataset import synthesise
 KILLS = 10
 EPOCHS = 24  # enough steps for all the kills to find the run at work
 # Everything that carries state or chance is switched on: EMA, mosaic, dropout, accumulation,
-# a thaw in mid-run, two workers, a validation every other epoch.
+# stages unfrozen in mid-run, two workers, a validation every other epoch.
 CONFIG = f"""
 model:
   head: {{type: yolov1, grid_size: 2, channels: 16, dropout: 0.2}}

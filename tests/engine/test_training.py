@@ -207,7 +207,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better_and_says_so(
     assert "3 validations without a better AP" in lines[0]
 
 
-def test_frozen_backbone_does_not_move_until_it_is_thawed(shapes: Path, tmp_path: Path) -> None:
+def test_frozen_backbone_does_not_move_until_it_is_unfrozen(shapes: Path, tmp_path: Path) -> None:
     def trained(**backbone: object) -> dict[str, np.ndarray]:
         part = {"name": "mobilenet_v2", "weights": "none", **backbone}
         tree = config(model={**TINY["model"], "backbone": part}, train={"epochs": 2, "ema": False})
@@ -217,9 +217,9 @@ def test_frozen_backbone_does_not_move_until_it_is_thawed(shapes: Path, tmp_path
 
     frozen = trained(trainable_stages=0)
     longer_frozen = trained(trainable_stages=0, unfreeze_epoch=2)  # there is no such epoch
-    thawed = trained(trainable_stages=0, unfreeze_epoch=1)
+    unfrozen = trained(trainable_stages=0, unfreeze_epoch=1)
     assert all(np.array_equal(frozen[name], longer_frozen[name]) for name in frozen)
-    moved = {name for name in frozen if not np.array_equal(frozen[name], thawed[name])}
+    moved = {name for name in frozen if not np.array_equal(frozen[name], unfrozen[name])}
     assert {"detector.backbone.trunk.features.0.0.weight"} < moved
     assert any("running_mean" in name for name in moved)
 

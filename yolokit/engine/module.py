@@ -134,7 +134,7 @@ class DetectionModule(lightning.LightningModule):
             torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
 
     def _groups(self, part: nn.Module, peak_lr: float) -> list[dict[str, Any]]:
-        # Frozen parameters are listed too: they have no gradient until they are thawed.
+        # Frozen parameters are listed too: they have no gradient until they are unfrozen.
         matrices = [p for p in part.parameters() if p.ndim > 1]
         vectors = [p for p in part.parameters() if p.ndim <= 1]
         return [

@@ -23,13 +23,13 @@ from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.ema import ema_average
 from yolokit.engine.failures import explained
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
+from yolokit.engine.freezing import StageFreezing
 from yolokit.engine.parts import build_module, build_training_data, build_validator
 from yolokit.engine.recipe import resolve
 from yolokit.engine.run_folder import RunFolder, is_first_process
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
-from yolokit.engine.thawing import Thaw
 from yolokit.engine.validation import Validation, Validator
 from yolokit.files import write_text_atomically
 from yolokit.sections import settled
@@ -190,21 +190,21 @@ def _callbacks(
         progress=progress,
         ema=ema,
     )
-    thaw = Thaw(
+    freezing = StageFreezing(
         trainable_stages=settled(backbone.trainable_stages),
         freeze_batch_norm=backbone.freeze_batch_norm,
         unfreeze_epoch=backbone.unfreeze_epoch,
     )
     averaging = [ema] if ema else []
-    return [thaw, report, *averaging, validation]
+    return [freezing, report, *averaging, validation]
 
 
 def _trainer(
     config: Config, folder: RunFolder, placement: Placement, callbacks: list[lightning.Callback]
 ) -> lightning.Trainer:
     train = config.train
-    thaws = config.model.backbone.unfreeze_epoch is not None
-    strategy = DDPStrategy(find_unused_parameters=thaws) if placement.world_size > 1 else "auto"
+    unfreezes = config.model.backbone.unfreeze_epoch is not None
+    strategy = DDPStrategy(find_unused_parameters=unfreezes) if placement.world_size > 1 else "auto"
     logger = (
         TensorBoardLogger(folder.path, name="", version="tensorboard")
         if train.tensorboard

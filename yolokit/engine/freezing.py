@@ -10,8 +10,8 @@ from yolokit.backbones.backbone import freeze_stages
 from yolokit.models.detector import Detector
 
 
-class Thaw(lightning.Callback):
-    """Keeps the backbone frozen as configured, and thaws it when its epoch has come.
+class StageFreezing(lightning.Callback):
+    """Keeps the backbone frozen as configured, and unfreezes it when its epoch has come.
 
     Args:
         trainable_stages: top stages to train, or "all".
@@ -43,12 +43,12 @@ class Thaw(lightning.Callback):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Thaw when its epoch has come, also right after a resume."""
+        """Unfreeze when its epoch has come, also right after a resume."""
         self._apply(trainer.current_epoch, pl_module.detector)
 
     def _apply(self, epoch: int, detector: Detector) -> None:
-        thawed = self.unfreeze_epoch is not None and epoch >= self.unfreeze_epoch
-        stages = "all" if thawed else self.trainable_stages
+        unfrozen = self.unfreeze_epoch is not None and epoch >= self.unfreeze_epoch
+        stages = "all" if unfrozen else self.trainable_stages
         if stages != self._applied:
             freeze_stages(detector.backbone, stages, self.freeze_batch_norm)
             self._applied = stages
