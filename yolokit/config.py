@@ -16,6 +16,10 @@ from yolokit.sections import (
     BackboneConfig,
     DataConfig,
     PredictConfig,
+    ResolvedAugment,
+    ResolvedBackbone,
+    ResolvedData,
+    ResolvedTrain,
     Section,
     TrainConfig,
 )
@@ -41,3 +45,18 @@ class Config(Section):
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
     predict: PredictConfig = PredictConfig()
+
+
+class ResolvedModel(ModelConfig):
+    """The detector of a run about to start."""
+
+    backbone: ResolvedBackbone
+
+
+class ResolvedConfig(Config):
+    """A whole run about to start: nothing in it is left to be chosen."""
+
+    model: ResolvedModel
+    data: ResolvedData
+    augment: ResolvedAugment
+    train: ResolvedTrain

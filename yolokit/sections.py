@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-_T = TypeVar("_T")
 Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
 # Every number has a range: what lies outside is a slip of the pen, and is refused when it is read.
 Count: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
@@ -21,17 +20,6 @@ Weight: TypeAlias = Annotated[float, Field(ge=0, le=10**6)]  # of a loss term
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 _ShareBelow1: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 _ShareAbove0: TypeAlias = Annotated[float, Field(gt=0, le=1)]
-
-
-def settled(value: _T | Auto) -> _T:
-    """What an ``auto`` has become.
-
-    Raises:
-        ValueError: it is still ``auto``; resolve the config first.
-    """
-    if value == "auto":
-        raise ValueError("this config still says auto; resolve it first")
-    return value
 
 
 class Section(BaseModel):
@@ -49,6 +37,13 @@ class BackboneConfig(Section):
     freeze_batch_norm: bool = False
     unfreeze_epoch: Count | None = None
     lr_factor: _Rate | Auto = "auto"
+
+
+class ResolvedBackbone(BackboneConfig):
+    """A backbone of a run about to start."""
+
+    trainable_stages: Annotated[int, Field(ge=0, le=1000)] | Literal["all"]
+    lr_factor: _Rate
 
 
 _SMALLEST, _LARGEST = 32, 2**14  # px, of the network's input
@@ -87,6 +82,13 @@ class DataConfig(Section):
         return value
 
 
+class ResolvedData(DataConfig):
+    """The data of a run about to start."""
+
+    rectangular: bool
+    cache: Literal["none", "ram", "disk"]
+
+
 class AugmentConfig(Section):
     """Train-time changes of a picture and its boxes; probabilities are 0..1, 0 turns one off."""
 
@@ -105,6 +107,14 @@ class AugmentConfig(Section):
     blur: float = Field(default=0.02, ge=0, le=1)
     noise: float = Field(default=0.02, ge=0, le=1)
     min_visibility: float = Field(default=0.2, ge=0, le=1)
+
+
+class ResolvedAugment(AugmentConfig):
+    """The changes of a run about to start; no set, budget or device gave a reason for others."""
+
+    mosaic: _Share = 0.5
+    close_mosaic: _Share = 0.1
+    multi_scale: _ShareBelow1 = 0.0
 
 
 class TrainConfig(Section):
@@ -142,6 +152,19 @@ class TrainConfig(Section):
     @classmethod
     def _precision_name(cls, value: Any) -> Any:
         return str(value)  # YAML reads a bare 32 as a number
+
+
+class ResolvedTrain(TrainConfig):
+    """The length and manner of a run about to start."""
+
+    batch_size: _Pictures
+    lr: _RateAbove0
+    weight_decay: _Rate = 0.01
+    start_size: _ShareAbove0 = 1.0
+    warmup: _ShareBelow1
+    precision: Literal["32", "16", "bf16"]
+    validate_every: Count
+    workers: Annotated[int, Field(ge=0, le=1024)]
 
 
 class PredictConfig(Section):

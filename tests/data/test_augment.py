@@ -14,7 +14,7 @@ import pytest
 
 from yolokit.data.augment import Augmenter
 from yolokit.data.mosaic import mosaic
-from yolokit.sections import AugmentConfig
+from yolokit.sections import ResolvedAugment
 from yolokit.types import Sample
 
 INPUT_HW = (96, 128)
@@ -39,7 +39,7 @@ def empty() -> Sample:
 
 
 def run(config: dict[str, Any], seed: int, sample: Sample | None = None, **more: Any) -> Sample:
-    augmenter = Augmenter(AugmentConfig(**{**OFF, **config}), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(**{**OFF, **config}), INPUT_HW)
     return augmenter(sample or painted(), seed, lambda number: painted(number), **more)
 
 
@@ -114,7 +114,7 @@ HARSH = {
 
 
 def test_the_harshest_setting_leaves_only_usable_boxes() -> None:
-    augmenter = Augmenter(AugmentConfig(**HARSH, min_visibility=0.0), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(**HARSH, min_visibility=0.0), INPUT_HW)
     boxless = 0
     for seed in range(150):
         result = augmenter(painted() if seed % 3 else empty(), seed, lambda number: painted())
@@ -153,7 +153,7 @@ def test_visibility_is_of_the_whole_box_over_mosaic_and_affine(min_visibility: f
     """The share is worked out anew: the mosaic's cut, times what the shift leaves of its rest."""
 
     def results(visible: float, seed: int) -> tuple[Sample, list[Sample]]:
-        config = AugmentConfig(**{**OFF, "mosaic": 1, "translate": 0.4}, min_visibility=visible)
+        config = ResolvedAugment(**{**OFF, "mosaic": 1, "translate": 0.4}, min_visibility=visible)
         drawn = [quarter(label) for label in (1, 2, 3)]
         others = iter(drawn)
         return Augmenter(config, INPUT_HW)(quarter(0), seed, lambda _: next(others)), drawn
@@ -200,7 +200,7 @@ def test_hair_thin_boxes_are_dropped_and_stop_nothing(config: dict[str, Any]) ->
 
 
 def test_the_seed_alone_decides() -> None:
-    augmenter = Augmenter(AugmentConfig(**HARSH), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(**HARSH), INPUT_HW)
     first = [augmenter(painted(), seed, painted) for seed in range(20)]
     np.random.seed(1)
     shuffled = {seed: augmenter(painted(), seed, painted) for seed in reversed(range(20))}
@@ -232,7 +232,7 @@ def test_mosaic_draws_three_others_and_obeys_the_switch() -> None:
         drawn.append(number)
         return painted(number)
 
-    augmenter = Augmenter(AugmentConfig(**{**OFF, "mosaic": 1.0}), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(**{**OFF, "mosaic": 1.0}), INPUT_HW)
     with_mosaic = augmenter(painted(), 0, draw)
     assert len(set(drawn)) == 3
     assert min(drawn) >= 0

@@ -27,11 +27,13 @@ from yolokit.data.loading import (
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import DataError, ImageError
 from yolokit.ops.letterbox import boxes_to_original
-from yolokit.sections import AugmentConfig, SplitConfig
+from yolokit.sections import ResolvedAugment, SplitConfig
 from yolokit.types import Batch, Sample
 
 INPUT_HW = (64, 96)
-EVERYTHING = AugmentConfig(mosaic=0.5, vflip=0.5, crop=0.5, rotate=10, blur=0.5, noise=0.5, hue=0.1)
+EVERYTHING = ResolvedAugment(
+    mosaic=0.5, vflip=0.5, crop=0.5, rotate=10, blur=0.5, noise=0.5, hue=0.1
+)
 PaintedSplit = Callable[..., SplitConfig]
 
 
@@ -75,7 +77,7 @@ def test_evaluation_pixels_are_the_same_from_workers(painted_split: PaintedSplit
 
 def test_crowd_boxes_are_no_training_truth(painted_split: PaintedSplit) -> None:
     data = CocoDataset.load(painted_split(3, crowd_in=1, empty=2))
-    augmenter = Augmenter(AugmentConfig(mosaic=0, scale=0, translate=0), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(mosaic=0, scale=0, translate=0), INPUT_HW)
     for dataset in (
         DetectionDataset(data, INPUT_HW),
         DetectionDataset(data, INPUT_HW, augmenter=augmenter),
@@ -243,7 +245,7 @@ def test_workers_epochs_and_seeds_draw_apart(tmp_path: Path, write_split: Any) -
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
         images.append({"id": number, "file_name": f"{number}.png", "width": 96, "height": 64})
     data = CocoDataset.load(write_split(images=images))
-    augmenter = Augmenter(AugmentConfig(mosaic=0), INPUT_HW)
+    augmenter = Augmenter(ResolvedAugment(mosaic=0), INPUT_HW)
 
     def drawn(seed: int, epoch: int) -> list[bytes]:
         dataset = DetectionDataset(data, INPUT_HW, augmenter=augmenter, seed=seed)
@@ -256,8 +258,8 @@ def test_workers_epochs_and_seeds_draw_apart(tmp_path: Path, write_split: Any) -
 
 
 def test_the_third_key_entry_rules_mosaic_out(painted_split: PaintedSplit) -> None:
-    always = Augmenter(AugmentConfig(mosaic=1, scale=0, translate=0), INPUT_HW)
-    never = Augmenter(AugmentConfig(mosaic=0, scale=0, translate=0), INPUT_HW)
+    always = Augmenter(ResolvedAugment(mosaic=1, scale=0, translate=0), INPUT_HW)
+    never = Augmenter(ResolvedAugment(mosaic=0, scale=0, translate=0), INPUT_HW)
     data = CocoDataset.load(painted_split(6))
     with_mosaic = DetectionDataset(data, INPUT_HW, augmenter=always)
     without = DetectionDataset(data, INPUT_HW, augmenter=never)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yolokit.data.mosaic import MIN_SIDE, keep_visible, mosaic
 from yolokit.data.prepare import PAD_GREY, prepare_sample
-from yolokit.sections import AugmentConfig, settled
+from yolokit.sections import ResolvedAugment
 from yolokit.types import Sample
 
 _BLUR_KERNEL = (3, 5)  # pixels
@@ -54,9 +54,9 @@ class Augmenter:
         input_hw: the network input's (height, width), pixels; the size of every result.
     """
 
-    def __init__(self, config: AugmentConfig, input_hw: tuple[int, int]) -> None:
+    def __init__(self, config: ResolvedAugment, input_hw: tuple[int, int]) -> None:
         self.config = config
-        self._mosaic_share = settled(config.mosaic)
+        self._mosaic_share = config.mosaic
         self.input_hw = input_hw
         self._crop = _crop()
         self._geometry = albumentations.Compose(
@@ -123,7 +123,7 @@ def _crop() -> Any:
     return albumentations.Compose([albumentations.BBoxSafeRandomCrop(p=1.0)], bbox_params=boxes)
 
 
-def _geometry(config: AugmentConfig) -> list[Any]:
+def _geometry(config: ResolvedAugment) -> list[Any]:
     flips = [
         albumentations.HorizontalFlip(p=config.hflip),
         albumentations.VerticalFlip(p=config.vflip),
@@ -141,7 +141,7 @@ def _geometry(config: AugmentConfig) -> list[Any]:
     return [*flips, affine]
 
 
-def _pixels(config: AugmentConfig) -> list[Any]:
+def _pixels(config: ResolvedAugment) -> list[Any]:
     transforms = [
         albumentations.Blur(blur_limit=_BLUR_KERNEL, p=config.blur),
         albumentations.GaussNoise(std_range=_NOISE_STD, p=config.noise),

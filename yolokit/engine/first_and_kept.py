@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from yolokit.config import Config
+from yolokit.config import ResolvedConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.engine.module import DivergedError
 from yolokit.engine.run_folder import RunFolder, is_first_process
@@ -24,7 +24,7 @@ SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
 
 def first_detector(
-    config: Config, train_set: CocoDataset, saved: Saved | None, source: Path | None
+    config: ResolvedConfig, train_set: CocoDataset, saved: Saved | None, source: Path | None
 ) -> Detector:
     """A new detector, or one that waits for the weights of a state: its files are not needed."""
     torch.manual_seed(config.train.seed)
@@ -44,7 +44,7 @@ def first_detector(
     return detector
 
 
-def model_saver(config: Config, folder: RunFolder, train_set: CocoDataset) -> SaveModel:
+def model_saver(config: ResolvedConfig, folder: RunFolder, train_set: CocoDataset) -> SaveModel:
     """A function that writes the run's model file; in its first process alone."""
 
     def save(detector: Detector, epoch: int, metrics: CocoMetrics | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yolokit.config import Config
+from yolokit.config import ResolvedConfig
 from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
@@ -14,10 +14,9 @@ from yolokit.engine.schedule import Progress
 from yolokit.engine.validation import Validator
 from yolokit.heads.family import family_of
 from yolokit.models.detector import Detector
-from yolokit.sections import settled
 
 
-def build_module(config: Config, detector: Detector, progress: Progress) -> DetectionModule:
+def build_module(config: ResolvedConfig, detector: Detector, progress: Progress) -> DetectionModule:
     """The module that Lightning trains."""
     train = config.train
     return DetectionModule(
@@ -25,51 +24,51 @@ def build_module(config: Config, detector: Detector, progress: Progress) -> Dete
         criterion=family_of(config.model.head).criterion(),
         progress=progress,
         optimizer=train.optimizer,
-        lr=settled(train.lr),
-        backbone_lr_factor=settled(config.model.backbone.lr_factor),
-        weight_decay=settled(train.weight_decay),
-        warmup=settled(train.warmup),
+        lr=train.lr,
+        backbone_lr_factor=config.model.backbone.lr_factor,
+        weight_decay=train.weight_decay,
+        warmup=train.warmup,
         final_lr_factor=train.final_lr_factor,
         seed=train.seed,
-        resolution=Resolution(
-            start=settled(train.start_size), jitter=settled(config.augment.multi_scale)
-        ),
+        resolution=Resolution(start=train.start_size, jitter=config.augment.multi_scale),
     )
 
 
-def build_training_data(config: Config, train_set: CocoDataset, progress: Progress) -> TrainingData:
+def build_training_data(
+    config: ResolvedConfig, train_set: CocoDataset, progress: Progress
+) -> TrainingData:
     """The training pictures, mosaic closed for the last share of the steps."""
     train, augment = config.train, config.augment
-    batch_size = settled(train.batch_size)
+    batch_size = train.batch_size
 
     def mosaic(batch: int) -> bool:
-        return progress.share_of_batch(batch) < 1 - settled(augment.close_mosaic)
+        return progress.share_of_batch(batch) < 1 - augment.close_mosaic
 
     dataset = DetectionDataset(
         train_set,
         config.data.image_hw,
         augmenter=Augmenter(augment, config.data.image_hw),
         seed=train.seed,
-        cache=settled(config.data.cache),
+        cache=config.data.cache,
     )
     return TrainingData(
         dataset=dataset,
         batch_size=batch_size,
-        workers=settled(train.workers),
+        workers=train.workers,
         seed=train.seed,
         mosaic=mosaic,
     )
 
 
-def build_validator(config: Config, val_set: CocoDataset | None) -> Validator | None:
+def build_validator(config: ResolvedConfig, val_set: CocoDataset | None) -> Validator | None:
     """What scores a detector on the validation split; None without one."""
     if val_set is None:
         return None
     return Validator(
-        dataset=PreparedPictures(val_set, config.data.image_hw, cache=settled(config.data.cache)),
+        dataset=PreparedPictures(val_set, config.data.image_hw, cache=config.data.cache),
         truth=val_set.tree,
         category_ids=list(val_set.own_ids),
         predict=config.predict,
         batch_size=config.train.eval_batch_size,
-        workers=settled(config.train.workers),
+        workers=config.train.workers,
     )

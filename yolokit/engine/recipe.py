@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
-from yolokit.config import Config
+from yolokit.config import Config, ResolvedConfig, ResolvedModel
 from yolokit.data.cache import kept_bytes
 from yolokit.data.loading import spare_workers
 from yolokit.engine.devices import fastest_precision
 from yolokit.engine.input_shape import fit_input
 from yolokit.errors import ConfigError
 from yolokit.machine import usable_memory
+from yolokit.sections import (
+    ResolvedAugment,
+    ResolvedBackbone,
+    ResolvedData,
+    ResolvedTrain,
+    Section,
+)
 
 # Peak rate of the head at a batch of 16, by recipe and optimizer.
 _LR_AT_16 = {
     "fixed": {"adamw": 1e-3, "sgd": 1e-2},
     "adaptive": {"adamw": 3e-3, "sgd": 1e-2},
-}
-# What no set, budget or device gave a reason to change.
-_UNIVERSAL = {
-    "mosaic": 0.5,
-    "close_mosaic": 0.1,
-    "multi_scale": 0.0,
-    "start_size": 1.0,
-    "weight_decay": 0.01,
 }
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.7  # of a training picture's, for one validated picture
@@ -43,8 +41,6 @@ _SMALLEST_BATCH, _LARGEST_BATCH = 8, {"cpu": 16, "mps": 16, "cuda": 64}
 _SHORT = 150  # passes over the training pictures; a run of fewer saves where it can
 _WARMUP_SHARE, _WARMUP_STEPS = 0.05, 1000
 _MEMORY_SHARE = 0.3  # that kept pictures may take
-
-_SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +75,7 @@ def resolve(
     val_images: int,
     accelerator: str = "cpu",
     world_size: int = 1,
-) -> Config:
+) -> ResolvedConfig:
     """The config with every ``auto`` replaced; what is given is kept.
 
     With ``train.recipe: fixed`` the replacements are the same for every set and budget.
@@ -110,7 +106,6 @@ def resolve(
         batch_size=batch_size * train.accumulate,
     )
     choices: dict[str, Any] = {
-        **_UNIVERSAL,
         "batch_size": batch_size,
         "lr": _LR_AT_16[train.recipe][train.optimizer] * math.sqrt(plan.batch_size / 16),
         "warmup": _warmup(plan, train.recipe),
@@ -118,19 +113,20 @@ def resolve(
         "workers": spare_workers(accelerator, world_size),
         "precision": fastest_precision(accelerator),
     }
-    backbone = _filled(config.model.backbone, _backbone(plan, train.recipe))
     data = config.data
-    if data.cache == "auto":
-        kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
-        fits = plan.passes > 1 and _fit_in_memory(train_sizes, data.image_hw, kept)
-        data = data.model_copy(update={"cache": "ram" if fits else "none"})
-    parts = {
-        "data": data,
-        "model": config.model.model_copy(update={"backbone": backbone}),
-        "augment": _filled(config.augment, choices),
-        "train": _filled(train, choices),
-    }
-    return config.model_copy(update=parts)
+    kept = world_size * (1 + val_images / train_images)  # copies of the training pictures
+    fits = plan.passes > 1 and _fit_in_memory(train_sizes, data.image_hw, kept)
+    backbone = config.model.backbone
+    return ResolvedConfig(
+        model=ResolvedModel(
+            head=config.model.head,
+            backbone=ResolvedBackbone(**_filled(backbone, _backbone(plan, train.recipe))),
+        ),
+        data=ResolvedData(**_filled(data, {"cache": "ram" if fits else "none"})),
+        augment=ResolvedAugment(**_filled(config.augment, {})),
+        train=ResolvedTrain(**_filled(train, choices)),
+        predict=config.predict,
+    )
 
 
 def _backbone(plan: _Plan, recipe: str) -> dict[str, Any]:
@@ -152,9 +148,10 @@ def _fit_in_memory(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int], copie
     return memory is not None and copies * kept_bytes(sizes_hw, input_hw) <= _MEMORY_SHARE * memory
 
 
-def _filled(section: _SectionT, choices: dict[str, Any]) -> _SectionT:
-    autos = {key: choices[key] for key, value in section if value == "auto"}
-    return section.model_copy(update=autos)
+def _filled(section: Section, choices: dict[str, Any]) -> dict[str, Any]:
+    """A section's values, the choice for each ``auto``; without one, the resolved default."""
+    given = {key: value for key, value in section if value != "auto"}
+    return {**choices, **given}
 
 
 def _pictures_seen(config: Config, train_images: int, accelerator: str, world_size: int) -> float:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from yolokit.config import Config
+from yolokit.config import ResolvedConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.statistics import narrow_share
 from yolokit.engine.devices import Placement
 from yolokit.heads.family import family_of
-from yolokit.sections import settled
 
 _MANY = 0.3  # of the boxes
 
 
 def summary(
-    config: Config,
+    config: ResolvedConfig,
     train_set: CocoDataset,
     val_set: CocoDataset | None,
     placement: Placement,
@@ -42,7 +41,7 @@ def summary(
         f"{family_of(model.head).grids}, {width}x{height} px",
         f"train   {_describe(train_set)}",
         f"val     {_describe(val_set) if val_set else 'none: the latest model is kept'}",
-        f"recipe  {length}, batch {train.batch_size}, lr {settled(train.lr):g}, seed {train.seed}, "
+        f"recipe  {length}, batch {train.batch_size}, lr {train.lr:g}, seed {train.seed}, "
         f"on {placement.accelerator} x{placement.world_size}",
     ]
     if note := _size_note(config, train_set):
@@ -52,7 +51,7 @@ def summary(
     return "\n".join(lines)
 
 
-def _size_note(config: Config, train_set: CocoDataset) -> str:
+def _size_note(config: ResolvedConfig, train_set: CocoDataset) -> str:
     """What to do where many objects are too small at this input size to be seen well."""
     finest = family_of(config.model.head).finest_cell(config.data.image_hw)
     share = narrow_share(train_set, config.data.image_hw, finest)

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
-from yolokit.config import Config
+from yolokit.config import Config, ResolvedConfig
 from yolokit.config_file import dump_config
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
@@ -32,7 +32,6 @@ from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.summary import summary
 from yolokit.engine.validation import Validation, Validator
 from yolokit.files import write_text_atomically
-from yolokit.sections import settled
 from yolokit.signals import SignalWatch
 
 
@@ -48,7 +47,7 @@ class Finished:
         world_size: training processes there were.
     """
 
-    config: Config
+    config: ResolvedConfig
     train_set: CocoDataset
     validator: Validator | None
     device: torch.device
@@ -87,35 +86,35 @@ def fit(
     clock = clock or Clock()
     placement = place(device)
     train_set, val_set = _read_data(config)
-    config = resolve(
+    resolved = resolve(
         config,
         train_sizes=train_set.sizes_hw,
         val_images=len(val_set) if val_set else 0,
         accelerator=placement.accelerator,
         world_size=placement.world_size,
     )
-    detector = first_detector(config, train_set, saved, source)
-    progress = Progress(clock, config.train.time_budget, _total_batches(config, len(train_set)))
-    module = build_module(config, detector, progress)
-    data = build_training_data(config, train_set, progress)
-    save = model_saver(config, folder, train_set)
-    validator = build_validator(config, val_set)
+    detector = first_detector(resolved, train_set, saved, source)
+    progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
+    module = build_module(resolved, detector, progress)
+    data = build_training_data(resolved, train_set, progress)
+    save = model_saver(resolved, folder, train_set)
+    validator = build_validator(resolved, val_set)
     checkpoints = Checkpoints(
         folder=folder,
-        seconds=config.train.checkpoint_seconds,
+        seconds=resolved.train.checkpoint_seconds,
         progress=progress,
         signals=signals,
         train_set=train_set,
     )
-    callbacks = _callbacks(config, folder, progress, validator, save)
+    callbacks = _callbacks(resolved, folder, progress, validator, save)
     # Last: a checkpoint is written after all else that a step or epoch changes.
     callbacks += [checkpoints, *progress_bar()]
-    trainer = _trainer(config, folder, placement, callbacks)
+    trainer = _trainer(resolved, folder, placement, callbacks)
     checkpoint = saved.path if saved else None
     if trainer.is_global_zero:
         # Only now: what is wrong with the config or the data has been said.
-        write_text_atomically(folder.config, dump_config(config))
-        print(summary(config, train_set, val_set, placement, checkpoint), flush=True)
+        write_text_atomically(folder.config, dump_config(resolved))
+        print(summary(resolved, train_set, val_set, placement, checkpoint), flush=True)
         folder.clean()
         if saved:
             folder.rewind_metrics(saved.epochs - 1)
@@ -138,7 +137,7 @@ def fit(
         return None
     print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
     return Finished(
-        config=config,
+        config=resolved,
         train_set=train_set,
         validator=validator,
         device=trainer.strategy.root_device,
@@ -166,12 +165,12 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
     return train_set, val_set if val_set is not None and objects_to_find(val_set) else None
 
 
-def _total_batches(config: Config, train_images: int) -> int:
-    return config.train.epochs * (train_images // settled(config.train.batch_size))
+def _total_batches(config: ResolvedConfig, train_images: int) -> int:
+    return config.train.epochs * (train_images // config.train.batch_size)
 
 
 def _callbacks(
-    config: Config,
+    config: ResolvedConfig,
     folder: RunFolder,
     progress: Progress,
     validator: Validator | None,
@@ -185,13 +184,13 @@ def _callbacks(
         expected_seconds=validator.expected_seconds if validator else None,
         save=save,
         report=report.report,
-        every=settled(train.validate_every),
+        every=train.validate_every,
         patience=train.early_stopping,
         progress=progress,
         ema=ema,
     )
     freezing = StageFreezing(
-        trainable_stages=settled(backbone.trainable_stages),
+        trainable_stages=backbone.trainable_stages,
         freeze_batch_norm=backbone.freeze_batch_norm,
         unfreeze_epoch=backbone.unfreeze_epoch,
     )
@@ -200,7 +199,10 @@ def _callbacks(
 
 
 def _trainer(
-    config: Config, folder: RunFolder, placement: Placement, callbacks: list[lightning.Callback]
+    config: ResolvedConfig,
+    folder: RunFolder,
+    placement: Placement,
+    callbacks: list[lightning.Callback],
 ) -> lightning.Trainer:
     train = config.train
     unfreezes = config.model.backbone.unfreeze_epoch is not None

@@ -14,14 +14,14 @@ import torch
 
 from yolokit._version import __version__
 from yolokit.ceiling.grid import grid_ceiling
-from yolokit.config import Config
+from yolokit.config import ResolvedConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
 from yolokit.engine.run_folder import RunFolder
 from yolokit.errors import DataError
 from yolokit.heads.family import family_of
 from yolokit.models.card import ModelCard
-from yolokit.sections import SplitConfig, settled
+from yolokit.sections import SplitConfig
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "albumentations", "pycocotools", "numpy")
 _NAMED_BAD_BOXES = 10
@@ -45,7 +45,7 @@ class Run:
     """
 
     folder: RunFolder
-    config: Config
+    config: ResolvedConfig
     card: ModelCard
     epochs: list[dict[str, str]]
     parameters: int
@@ -81,9 +81,9 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         ("loss", _listed(head.loss.model_dump())),
         (
             "recipe",
-            f"{train.optimizer}, learning rate {settled(train.lr):g}, batch {train.batch_size}"
+            f"{train.optimizer}, learning rate {train.lr:g}, batch {train.batch_size}"
             f"{f' x {train.accumulate}' if train.accumulate > 1 else ''}, "
-            f"weight decay {settled(train.weight_decay):g}, EMA {'on' if train.ema else 'off'}, "
+            f"weight decay {train.weight_decay:g}, EMA {'on' if train.ema else 'off'}, "
             f"seed {train.seed}",
         ),
         ("augmentation", _augmentation(run.config)),
@@ -185,7 +185,7 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _augmentation(config: Config) -> str:
+def _augmentation(config: ResolvedConfig) -> str:
     settings = config.augment.model_dump(exclude={"min_visibility"})
     if not settings["mosaic"]:
         del settings["close_mosaic"]
