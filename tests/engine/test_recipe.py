@@ -5,11 +5,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from yolokit.config import Config
 from yolokit.config_file import dump_config, validate_config
 from yolokit.engine.recipe import resolve
 from yolokit.errors import ConfigError
+from yolokit.sections import (
+    ResolvedAugment,
+    ResolvedBackbone,
+    ResolvedData,
+    ResolvedTrain,
+    Section,
+)
 
 
 def config(**train: object) -> Config:
@@ -60,6 +68,24 @@ def test_rate_follows_the_root_of_the_batch(recipe: str, at_16: float) -> None:
     wanted = config(recipe=recipe, batch_size=4, accumulate=2)
     chosen = resolved(wanted, train_images=100, val_images=0)
     assert chosen.train.lr == pytest.approx(at_16 * math.sqrt(8 / 16))
+
+
+@pytest.mark.parametrize(
+    "section", [ResolvedAugment, ResolvedBackbone, ResolvedData, ResolvedTrain]
+)
+def test_nothing_is_left_to_choose_in_a_resolved_section(section: type[Section]) -> None:
+    chosen = resolved(config(), train_images=100, val_images=0)
+    (part,) = (
+        each
+        for each in (chosen.augment, chosen.model.backbone, chosen.data, chosen.train)
+        if type(each) is section
+    )
+    fields = section.__bases__[0].model_fields
+    autos = [key for key, field in fields.items() if field.default == "auto"]
+    assert autos
+    for key in autos:
+        with pytest.raises(ValidationError):
+            section.model_validate({**part.model_dump(), key: "auto"})
 
 
 def test_what_is_given_is_kept() -> None:
