@@ -13,6 +13,7 @@ Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time t
 # Every number has a range: what lies outside is a slip of the pen, and is refused when it is read.
 Count: TypeAlias = Annotated[int, Field(ge=1, le=10**6)]
 _Pictures: TypeAlias = Annotated[int, Field(ge=1, le=2**16)]  # of one step
+_Pace: TypeAlias = Annotated[float, Field(gt=0, le=10**6)]  # pictures a second
 _Seconds: TypeAlias = Annotated[float, Field(ge=0, le=10**8)]  # up to three years
 _Rate: TypeAlias = Annotated[float, Field(ge=0, le=100)]
 _RateAbove0: TypeAlias = Annotated[float, Field(gt=0, le=100)]
@@ -123,6 +124,7 @@ class TrainConfig(Section):
     epochs: Count = 100
     time_budget: _Seconds | None = Field(default=None, description="'15m' and '2h' too")
     recipe: Literal["adaptive", "fixed"] = "adaptive"
+    pace: _Pace | Auto | None = "auto"
     batch_size: _Pictures | Auto = "auto"
     eval_batch_size: _Pictures = 16
     accumulate: _Pictures = 1
@@ -157,6 +159,7 @@ class TrainConfig(Section):
 class ResolvedTrain(TrainConfig):
     """The length and manner of a run about to start."""
 
+    pace: _Pace | None
     batch_size: _Pictures
     lr: _RateAbove0
     weight_decay: _Rate = 0.01

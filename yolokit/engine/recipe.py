@@ -32,7 +32,8 @@ _LR_AT_16 = {
 _VALIDATION_SHARE = 0.1  # of the training time
 _VALIDATION_COST = 0.7  # of a training picture's, for one validated picture
 
-# Pictures of 320 px that a device is expected to train on in a second, to plan a time budget.
+# Pictures of 320 px that a device usually trains on in a second; plans a time budget until the real
+# pace is measured.
 _PACE = {"cpu": 16.0, "mps": 80.0, "cuda": 400.0}
 _PACE_AREA = 320.0**2  # pixels
 _STEPS_WANTED = 1000  # where a run would have fewer, smaller batches give it more
@@ -92,7 +93,8 @@ def resolve(
     """
     config = fit_input(config, train_sizes)
     train, train_images = config.train, len(train_sizes)
-    seen = _pictures_seen(config, train_images, accelerator, world_size)
+    pace = _pace(config, accelerator)
+    seen = _pictures_seen(config, train_images, pace, world_size)
     batch_size = _batch_size(config, train_images, seen, accelerator, world_size)
     if batch_size > train_images or batch_size % world_size:
         raise ConfigError(
@@ -106,6 +108,7 @@ def resolve(
         batch_size=batch_size * train.accumulate,
     )
     choices: dict[str, Any] = {
+        "pace": pace,
         "batch_size": batch_size,
         "lr": _LR_AT_16[train.recipe][train.optimizer] * math.sqrt(plan.batch_size / 16),
         "warmup": _warmup(plan, train.recipe),
@@ -154,13 +157,27 @@ def _filled(section: Section, choices: dict[str, Any]) -> dict[str, Any]:
     return {**choices, **given}
 
 
-def _pictures_seen(config: Config, train_images: int, accelerator: str, world_size: int) -> float:
+def planned_by(config: Config, pace: float) -> Config:
+    """The config with the pace that was measured for it, pictures a second of one process."""
+    return config.model_copy(update={"train": config.train.model_copy(update={"pace": pace})})
+
+
+def _pace(config: Config, accelerator: str) -> float | None:
+    """Pictures a second of one process, as given or as usual; None where no budget asks."""
     train = config.train
     if train.time_budget is None:
-        return float(train.epochs * train_images)
+        return None
+    if isinstance(train.pace, float):
+        return train.pace
     height, width = config.data.image_hw
-    pace = _PACE[accelerator] * world_size * _PACE_AREA / (height * width)
-    return max(1.0, train.time_budget * pace)
+    return _PACE[accelerator] * _PACE_AREA / (height * width)
+
+
+def _pictures_seen(config: Config, train_images: int, pace: float | None, world_size: int) -> float:
+    train = config.train
+    if train.time_budget is None or pace is None:
+        return float(train.epochs * train_images)
+    return max(1.0, train.time_budget * pace * world_size)
 
 
 def _batch_size(

@@ -24,8 +24,9 @@ from yolokit.engine.ema import ema_average
 from yolokit.engine.failures import explained
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
+from yolokit.engine.pace import measure_pace
 from yolokit.engine.parts import build_module, build_training_data, build_validator
-from yolokit.engine.recipe import resolve
+from yolokit.engine.recipe import planned_by, resolve
 from yolokit.engine.run_folder import RunFolder, is_first_process
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
@@ -37,7 +38,7 @@ from yolokit.signals import SignalWatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """A training that ran to its end, for what is to be said of it.
+    """A training that ran to its end: what its report needs.
 
     Args:
         config: resolved.
@@ -86,13 +87,7 @@ def fit(
     clock = clock or Clock()
     placement = place(device)
     train_set, val_set = _read_data(config)
-    resolved = resolve(
-        config,
-        train_sizes=train_set.sizes_hw,
-        val_images=len(val_set) if val_set else 0,
-        accelerator=placement.accelerator,
-        world_size=placement.world_size,
-    )
+    resolved = _resolved(config, train_set, val_set, placement, clock)
     detector = first_detector(resolved, train_set, saved, source)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
@@ -112,7 +107,7 @@ def fit(
     trainer = _trainer(resolved, folder, placement, callbacks)
     checkpoint = saved.path if saved else None
     if trainer.is_global_zero:
-        # Only now: what is wrong with the config or the data has been said.
+        # Only now: what is wrong with the config or the data has been reported.
         write_text_atomically(folder.config, dump_config(resolved))
         print(summary(resolved, train_set, val_set, placement, checkpoint), flush=True)
         folder.clean()
@@ -163,6 +158,32 @@ def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
     val_set = parts.get("val")
     # AP of nothing is undefined: without an object to find there is no best model to choose.
     return train_set, val_set if val_set is not None and objects_to_find(val_set) else None
+
+
+def _resolved(
+    config: Config,
+    train_set: CocoDataset,
+    val_set: CocoDataset | None,
+    placement: Placement,
+    clock: Clock,
+) -> ResolvedConfig:
+    """The config with nothing left to choose; a budget is planned by the pace of real steps."""
+
+    def choose(settings: Config) -> ResolvedConfig:
+        return resolve(
+            settings,
+            train_sizes=train_set.sizes_hw,
+            val_images=len(val_set) if val_set else 0,
+            accelerator=placement.accelerator,
+            world_size=placement.world_size,
+        )
+
+    resolved = choose(config)
+    planned = config.train.time_budget is not None and not isinstance(config.train.pace, float)
+    if not planned or placement.world_size > 1:  # processes that measured apart would differ
+        return resolved
+    pace = measure_pace(resolved, train_set, accelerator=placement.accelerator, now=clock.now)
+    return choose(planned_by(config, pace))
 
 
 def _total_batches(config: ResolvedConfig, train_images: int) -> int:
