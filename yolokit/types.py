@@ -9,7 +9,6 @@ picture, or the network's *input* after letterboxing. Each field says which.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -156,8 +155,3 @@ class Detections:
 
     def __len__(self) -> int:
         return len(self.scores)
-
-    def of_classes(self, labels: Sequence[int], limit: int) -> Detections:
-        """The best ``limit`` of these classes, in their order."""
-        kept = np.flatnonzero(np.isin(self.labels, labels))[:limit]
-        return Detections(self.boxes[kept], self.scores[kept], self.labels[kept])

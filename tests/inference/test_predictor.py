@@ -82,6 +82,29 @@ def test_a_batch_equals_its_pictures_alone(
         _assert_same(predictor.predict_images([image], conf=0.05)[0], expected)
 
 
+def test_only_the_classes_asked_for_and_none_crowded_out_by_others(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    (every,) = predictor.predict_images(images[:1], conf=0.0, max_detections=1000)
+    dogs = np.flatnonzero(every.labels == 1)
+    assert 2 < len(dogs) < len(every)
+    (found,) = predictor.predict(images[0], conf=0.0, max_detections=2, classes=["dog"])
+    np.testing.assert_array_equal(found.boxes, every.boxes[dogs[:2]])
+    np.testing.assert_array_equal(found.labels, [1, 1])
+    (both,) = predictor.predict_images(
+        images[:1], conf=0.0, max_detections=1000, classes=("dog", "cat")
+    )
+    _assert_same(both, every)
+
+
+@pytest.mark.parametrize(("classes", "named"), [(["dog", "cow"], "'cow'"), ([], "without a name")])
+def test_a_class_the_model_does_not_know_is_named_at_once(
+    predictor: Predictor, images: list[NDArray[np.uint8]], classes: list[str], named: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"no class {named}. Its classes are cat, dog"):
+        predictor.predict(iter(images), classes=classes)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 def test_batch_size_changes_nothing(
     predictor: Predictor, images: list[NDArray[np.uint8]], batch_size: int

@@ -27,7 +27,6 @@ SKIPPED_SOME = 3  # exit status: done, but not everything could be read
 _SHOWN = 20  # skipped sources named one by one
 _GPU_BATCH = 8  # frames a step; one on a CPU, where more gains nothing
 _DEFAULT_OUT = Path("runs/detect")
-_BEFORE_FILTER = 10_000  # objects of all classes, so that other classes crowd out none
 _PICTURE_MS = 500  # how long a still picture stays in the window
 
 
@@ -98,10 +97,10 @@ def command(
     # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    from yolokit.cli.detect_jobs import Wanted, labels_of, plan_jobs
+    from yolokit.cli.detect_jobs import Wanted, plan_jobs, split_names
     from yolokit.cli.progress import stop_on_signals
     from yolokit.fonts import font_note
-    from yolokit.inference.predictor import Predictor
+    from yolokit.inference.predictor import Predictor, labels_of
 
     jobs = plan_jobs(source)
     predictor = Predictor.load(model, device=device)
@@ -109,8 +108,9 @@ def command(
         conf=conf,
         iou=iou,
         limit=max_objects or predictor.card.predict.max_detections,
-        labels=None if classes is None else labels_of(classes, predictor.class_names),
+        classes=None if classes is None else split_names(classes, predictor.class_names),
     )
+    labels_of(wanted.classes, predictor.class_names)  # before a source is opened
     if (note := font_note(predictor.class_names)) is not None:
         click.echo(f"note: {note}", err=True)
     partly, stopped = False, None
@@ -177,12 +177,13 @@ def _run(
     full = 0  # frames with as many objects as may be kept
 
     def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
-        labels, limit = wanted.labels, wanted.limit
-        kept = limit if labels is None else max(limit, _BEFORE_FILTER)
-        found = predictor.predict_images(
-            images, conf=wanted.conf, iou=wanted.iou, max_detections=kept
+        return predictor.predict_images(
+            images,
+            conf=wanted.conf,
+            iou=wanted.iou,
+            max_detections=wanted.limit,
+            classes=wanted.classes,
         )
-        return found if labels is None else [each.of_classes(labels, limit) for each in found]
 
     def observe(frame: Frame, detections: Detections) -> bool:
         nonlocal full

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from yolokit.inference.predictor import Predictor
     from yolokit.video.frames import Source
 
-_SHOWN = 20  # classes named in an error
-
 
 @dataclass(frozen=True)
 class Job:
@@ -51,32 +49,20 @@ class Wanted:
         conf: what scores more.
         iou: see ``Predictor.predict_images``.
         limit: at most so many in a picture, the best.
-        labels: of these classes only; None: of all.
+        classes: of these only; None: of all.
     """
 
     conf: float
     iou: float | None
     limit: int
-    labels: list[int] | None = None
+    classes: list[str] | None = None
 
 
-def labels_of(names: str, class_names: Sequence[str]) -> list[int]:
-    """Labels of the classes that are named, with commas between; a name may hold a comma itself.
-
-    Raises:
-        SourceError: the model has no such class.
-    """
-    from yolokit.errors import SourceError
-
+def split_names(names: str, class_names: Sequence[str]) -> list[str]:
+    """Names of classes with commas between; a name may hold a comma itself."""
     if names in class_names:
-        return [list(class_names).index(names)]
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in class_names]
-    if unknown or not wanted:
-        missing = ", ".join(map(repr, unknown)) or "an empty list"
-        known = ", ".join(class_names[:_SHOWN]) + (", ..." if len(class_names) > _SHOWN else "")
-        raise SourceError(f"--classes names {missing}. The model knows: {known}")
-    return [label for label, name in enumerate(class_names) if name in wanted]
+        return [names]
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def plan_jobs(words: tuple[str, ...]) -> list[Job]:

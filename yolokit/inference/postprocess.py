@@ -23,6 +23,7 @@ def select_detections(
     score_threshold: float,
     iou_threshold: float,
     max_detections: int,
+    labels: Sequence[int] | None = None,
 ) -> list[Detections]:
     """Keep the best boxes of each picture, in the original picture's pixels.
 
@@ -36,15 +37,21 @@ def select_detections(
         iou_threshold: of two boxes of one class that overlap by more, the lower one falls;
             without meaning for boxes of a one-to-one branch.
         max_detections: at most this many per picture.
+        labels: of these classes only, so that others take no place; None keeps all.
 
     Returns:
         One ``Detections`` per picture, best first, ties in the order of the grid; the same on
         every run. Empty where nothing scores enough.
     """
+    wanted = np.ones(decoded.scores.shape[2], dtype=np.bool_)
+    if labels is not None:
+        wanted[:] = False
+        wanted[list(labels)] = True
     return [
         _select(
             boxes,
             scores,
+            wanted,
             letterbox,
             score_threshold,
             1.0 if decoded.one_to_one else iou_threshold,
@@ -71,6 +78,7 @@ def require_numbers(decoded: DecodedArrays) -> DecodedArrays:
 def _select(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
+    wanted: NDArray[np.bool_],
     letterbox: Letterbox,
     score_threshold: float,
     iou_threshold: float,
@@ -79,7 +87,7 @@ def _select(
     clipped = _clip_to_picture(boxes, letterbox)
     sound = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     sound &= _finite(boxes, scores)
-    candidates = np.flatnonzero((scores > score_threshold) & sound[:, None])  # [M]
+    candidates = np.flatnonzero((scores > score_threshold) & sound[:, None] & wanted)  # [M]
     rows, labels = np.divmod(candidates, scores.shape[1])
     boxes, scores = clipped[rows], scores.reshape(-1)[candidates]
     kept = class_aware_nms(boxes, scores, labels, iou_threshold, max_detections)

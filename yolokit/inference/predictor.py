@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
@@ -18,6 +18,7 @@ from PIL import Image, ImageOps
 
 from yolokit.data.images import decode_image, read_image
 from yolokit.data.prepare import prepare_image
+from yolokit.errors import ConfigError
 from yolokit.inference.backend import Backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
@@ -31,6 +32,7 @@ Source: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image
 
 _DEEP_MODES = ("I", "F")  # 16 and 32 bits a sample
 _BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
+_SHOWN = 20  # classes named in an error
 _SINGLE = (str, Path, np.ndarray, Image.Image)
 _EXPECTED = "expected a path, a PIL image or a uint8 RGB array [H, W, 3]"
 
@@ -96,6 +98,7 @@ class Predictor:
         conf: float = ...,
         iou: float | None = ...,
         max_detections: int | None = ...,
+        classes: Sequence[str] | None = ...,
         batch_size: int = ...,
     ) -> list[Result]: ...
 
@@ -107,6 +110,7 @@ class Predictor:
         conf: float = ...,
         iou: float | None = ...,
         max_detections: int | None = ...,
+        classes: Sequence[str] | None = ...,
         batch_size: int = ...,
         stream: bool = ...,
     ) -> Iterable[Result]: ...
@@ -118,6 +122,7 @@ class Predictor:
         conf: float = 0.25,
         iou: float | None = None,
         max_detections: int | None = None,
+        classes: Sequence[str] | None = None,
         batch_size: int = _BATCH,
         stream: bool = False,
     ) -> Iterable[Result]:
@@ -130,6 +135,8 @@ class Predictor:
             iou: of two boxes of a class that overlap by more, the lower falls; None takes the
                 model's own.
             max_detections: per picture, at least 1; None takes the model's own.
+            classes: names of the classes to report; others take no place among
+                ``max_detections``. None reports all.
             batch_size: pictures a step, at least 1; so many are read ahead.
             stream: give results one by one, holding no more pictures than one step's.
 
@@ -140,26 +147,31 @@ class Predictor:
         Raises:
             ImageError: a picture that cannot be read; the message names it.
             WeightsError: the model's outputs are not numbers.
+            ConfigError: the model knows no class of that name.
             ValueError: an argument out of range, or an array of another shape or type.
         """
         _check(conf=conf, iou=iou, max_detections=max_detections, batch_size=batch_size)
-        results = self._results(_listed(sources), conf, iou, max_detections, batch_size)
+        labels_of(classes, self.class_names)  # at once, not when the first result is asked for
+
+        def detect(images: list[NDArray[np.uint8]]) -> list[Detections]:
+            return self.predict_images(
+                images, conf=conf, iou=iou, max_detections=max_detections, classes=classes
+            )
+
+        results = self._results(_listed(sources), detect, batch_size)
         endless = stream or (_is_many(sources) and not hasattr(sources, "__len__"))
         return results if endless else list(results)
 
     def _results(
         self,
         sources: Iterable[Source],
-        conf: float,
-        iou: float | None,
-        max_detections: int | None,
+        detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
         batch_size: int,
     ) -> Iterator[Result]:
         waiting = iter(sources)
         while chunk := list(islice(waiting, batch_size)):
             images = [_read(source) for source in chunk]
-            found = self.predict_images(images, conf=conf, iou=iou, max_detections=max_detections)
-            for source, image, detections in zip(chunk, images, found, strict=True):
+            for source, image, detections in zip(chunk, images, detect(images), strict=True):
                 path = str(source) if isinstance(source, str | Path) else None
                 yield Result(
                     detections=detections,
@@ -177,18 +189,19 @@ class Predictor:
         conf: float = 0.25,
         iou: float | None = None,
         max_detections: int | None = None,
+        classes: Sequence[str] | None = None,
     ) -> list[Detections]:
         """Detect on pictures in memory, all in one step.
 
         Args:
             images: each [H, W, 3] uint8 RGB, sizes may differ.
-            conf: as for ``predict``; so are ``iou`` and ``max_detections``.
+            conf: as for ``predict``; so are ``iou``, ``max_detections`` and ``classes``.
 
         Returns:
             One ``Detections`` per picture; an empty list for none.
 
         Raises:
-            WeightsError, ValueError: as for ``predict``.
+            WeightsError, ConfigError, ValueError: as for ``predict``.
         """
         _check(conf=conf, iou=iou, max_detections=max_detections)
         if not images:
@@ -202,12 +215,30 @@ class Predictor:
             score_threshold=conf,
             iou_threshold=defaults.iou_threshold if iou is None else iou,
             max_detections=defaults.max_detections if max_detections is None else max_detections,
+            labels=labels_of(classes, self.class_names),
         )
 
 
 def load(path: str | Path, *, device: str = "auto") -> Predictor:
     """Read a model file, or the one in a run folder, ready to predict; see ``Predictor``."""
     return Predictor.load(path, device=device)
+
+
+def labels_of(names: Sequence[str] | None, class_names: Sequence[str]) -> list[int] | None:
+    """Labels of the classes that are named; None, for all of them, where none is.
+
+    Raises:
+        ConfigError: there is no such class.
+    """
+    if names is None:
+        return None
+    wanted = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in wanted if name not in class_names]
+    if unknown or not wanted:
+        missing = ", ".join(map(repr, unknown)) or "without a name"
+        known = ", ".join(class_names[:_SHOWN]) + (", …" if len(class_names) > _SHOWN else "")
+        raise ConfigError(f"the model knows no class {missing}. Its classes are {known}")
+    return [label for label, name in enumerate(class_names) if name in wanted]
 
 
 def _torch(detector: Detector, device: str) -> Backend:
