@@ -152,6 +152,20 @@ def test_stats_prints_and_writes_the_same_numbers(
     assert boxes.split()[1:] == [str(split["boxes"]) for split in report["splits"].values()]
 
 
+def test_stats_names_what_makes_its_numbers_worthless(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = copy / "annotations/instances_train.json", tmp_path / "stats.json"
+    tree = json.loads(file.read_text())
+    for annotation in tree["annotations"]:
+        annotation["bbox"] = [0.25, 0.25, 0.5, 0.5]
+    file.write_text(json.dumps(tree))
+    assert main(["data", "stats", str(copy), "--json", str(out)]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: train: {len(tree['annotations'])} boxes lie within one pixel")
+    assert json.loads(out.read_text())["faults"] == [line]
+
+
 def test_stats_of_one_split_at_a_configs_size(
     shapes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -192,6 +192,8 @@ def stats(
     if json_file is not None:
         write_text_atomically(json_file, json.dumps(report, allow_nan=False, indent=2) + "\n")
     click.echo(format_report(report))
+    for fault in report["faults"]:
+        click.echo(fault, err=True)
 
 
 @command.command()

@@ -17,6 +17,7 @@ from yolokit.cli.table import aligned, number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split, locate_splits
+from yolokit.data.split_faults import split_faults
 from yolokit.data.statistics import split_statistics
 from yolokit.evaluation.coco_io import load_truth
 
@@ -51,17 +52,24 @@ def measure_splits(
         progress: is called with a split's name and the share of its file that is read.
 
     Returns:
-        ``{"input_hw", "splits": {name: {…, "ceilings": {S: {…}}}}}``; None where undefined. With
-        a config also ``"head"`` in each split, and ``"head"`` with the advice beside ``"splits"``.
+        ``{"input_hw", "faults": [line of an error or warning], "splits": {name: {…, "ceilings":
+        {S: {…}}}}}``; None where undefined. With a config also ``"head"`` in each split, and
+        ``"head"`` with the advice beside ``"splits"``.
     """
     splits = {name: choose_split(data, name) for name in only} or locate_splits(data)
     learnt = "train" if "train" in splits else next(iter(splits))
-    report: dict[str, Any] = {"input_hw": list(image_hw), "splits": {}}
+    report: dict[str, Any] = {"input_hw": list(image_hw), "faults": [], "splits": {}}
+    max_bad_boxes = (config or Config()).data.max_bad_boxes
     for name, split in splits.items():
         truth = load_truth(
             split.annotations, progress=progress and partial(progress, f"reading {name}")
         )
         dataset = CocoDataset.of(truth, split)
+        report["faults"] += [
+            f"{fault.level}: {name}: {fault.line}"
+            for fault in split_faults(name, dataset, max_bad_boxes=max_bad_boxes)
+            if fault.level != "note"
+        ]
         part, part_truth = sample(dataset, truth)  # a ceiling is as well told by a part
         ceilings = {}
         for grid_size in grid_sizes:
