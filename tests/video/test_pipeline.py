@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -39,30 +38,54 @@ def nothing(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
     return [EMPTY] * len(images)
 
 
+class Counts:
+    """How many frames each stage has had; a stage may wait for another's count."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._counts = {"decode": 0, "predict": 0, "consume": 0}
+
+    def __getitem__(self, stage: str) -> int:
+        return self._counts[stage]
+
+    def add(self, stage: str, count: int = 1) -> None:
+        with self._changed:
+            self._counts[stage] += count
+            self._changed.notify_all()
+
+    def wait_for(self, stage: str, count: int) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._counts[stage] >= count, timeout=10)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 8])
 @pytest.mark.parametrize("slow", ["decode", "predict", "consume"])
 def test_every_frame_once_in_order_with_its_own_detections(batch_size: int, slow: str) -> None:
+    """The slow stage goes on only when the others have done all they can, or are well ahead."""
     seen: list[tuple[int, int]] = []
-
-    def nap(stage: str) -> None:
-        if stage == slow:
-            time.sleep(0.002)
+    counts, total, lead = Counts(), 50, 3
 
     def decoded() -> Iterator[Frame]:
-        for frame in frames(50):
-            nap("decode")
+        for frame in frames(total):
+            if slow == "decode":
+                counts.wait_for("consume", counts["decode"] // batch_size * batch_size)
+            counts.add("decode")
             yield frame
 
     def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
-        nap("predict")
+        if slow == "predict":
+            counts.wait_for("decode", min(total, counts["predict"] + len(images) + lead))
+        counts.add("predict", len(images))
         return brightness(images)
 
     def consume(frame: Frame, detections: Detections) -> None:
-        nap("consume")
+        if slow == "consume":
+            counts.wait_for("predict", min(total, counts["consume"] + lead))
+        counts.add("consume")
         seen.append((frame.index, int(detections.labels[0])))
 
-    assert run_pipeline(decoded(), predict, consume, batch_size=batch_size) == 50
-    assert seen == [(index, index) for index in range(50)]
+    assert run_pipeline(decoded(), predict, consume, batch_size=batch_size) == total
+    assert seen == [(index, index) for index in range(total)]
 
 
 def test_batches_are_full_but_the_last() -> None:
@@ -123,22 +146,22 @@ def test_stages_overlap() -> None:
 
 
 def test_queues_are_bounded() -> None:
-    ahead = 0
-    consumed = 0
+    """The consumer waits at each frame until decoding is ten ahead: further it cannot get."""
+    counts, total, furthest = Counts(), 200, 0
 
     def decode() -> Iterator[Frame]:
-        nonlocal ahead
-        for frame in frames(60):
-            ahead = max(ahead, frame.index - consumed)
+        nonlocal furthest
+        for frame in frames(total):
+            furthest = max(furthest, frame.index - counts["consume"])
+            counts.add("decode")
             yield frame
 
     def consume(frame: Frame, _: Detections) -> None:
-        nonlocal consumed
-        time.sleep(0.003)
-        consumed = frame.index
+        counts.wait_for("decode", min(total, frame.index + 10))
+        counts.add("consume")
 
     run_pipeline(decode(), nothing, consume)
-    assert 2 < ahead < 15
+    assert 9 <= furthest < 15
 
 
 def test_error_while_decoding_comes_after_what_was_decoded() -> None:
