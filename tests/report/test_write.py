@@ -233,7 +233,7 @@ def test_without_validation_pictures_it_says_so(unscored: Path) -> None:
     sentence = page.inside("p")[1]
     assert "There are no validation pictures" in sentence
     assert "for 1 epoch on 4 pictures of 1 class." in sentence
-    assert page.inside("h2") == ["The run", "Learning curves", "Again"]
+    assert page.inside("h2") == ["The run", "Learning curves", "Reproduce"]
     assert "img" not in {tag for tag, _ in page.tags}
     loss = float(rows_of(unscored)[0]["loss"])
     assert f"loss {loss:.4g} at 1" in page.inside("title")

@@ -119,7 +119,7 @@ class DetectionModule(lightning.LightningModule):
         if self.optimizer_name == "sgd":
             return torch.optim.SGD(groups, lr=self.lr, momentum=0.9, nesterov=True)
         # One call for hundreds of small tensors; on GPUs torch does so anyway, and its fused kernel
-        # would have to be told of 16-bit gradient scaling.
+        # needs to know the scale of 16-bit gradients.
         fused = self.device.type == "cpu" or None
         return torch.optim.AdamW(groups, lr=self.lr, fused=fused)
 

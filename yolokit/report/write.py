@@ -86,7 +86,7 @@ def write_report(folder: RunFolder, finished: Finished) -> None:
         scored += [_classes(metrics), pictures_section(validator.dataset.data, judged)]
     title = folder.path.resolve().name
     heading = Html(f"<h1>{text(title)}</h1>\n{paragraph('Report of a training', 'soft')}")
-    write_text_atomically(folder.report, page(title, join([heading, *scored, _again(run)])))
+    write_text_atomically(folder.report, page(title, join([heading, *scored, _reproduce(run)])))
 
 
 def _scored(run: Run, metrics: CocoMetrics) -> Html:
@@ -216,13 +216,13 @@ def _classes(metrics: CocoMetrics) -> Html:
     )
 
 
-def _again(run: Run) -> Html:
+def _reproduce(run: Run) -> Html:
     note = (
         "A run with a time budget ends by the clock, so another one differs in its last digits."
         if run.config.train.time_budget is not None
         else "On a CPU, with the same versions, the same numbers come out."
     )
-    return section("Again", code(commands(run)), paragraph(note, "soft"))
+    return section("Reproduce", code(commands(run)), paragraph(note, "soft"))
 
 
 def _count(count: int, one: str, many: str | None = None) -> str:
