@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from yolokit.data.locate import choose_split, locate_splits
 from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved, read_saved
+from yolokit.engine.spawning import require_main_program
 from yolokit.engine.training import fit
-from yolokit.errors import ConfigError, YolokitError
+from yolokit.errors import ConfigError
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.predictor import Predictor
@@ -53,7 +53,7 @@ def train(
         StoppedBySignal: on Ctrl-C or SIGTERM, after saving; where Python lets ``train`` listen to
             signals, which is in a program's main thread.
     """
-    _require_main_program()
+    require_main_program()
     source = None if from_model is None else model_file(from_model)
     if isinstance(config, Config):
         name, settings = "run", config
@@ -104,15 +104,6 @@ def resume_training(
             config = _with_data(config, data)
         _fit_and_report(config, folder, device=device, saved=saved, resume=True)
     return folder.path
-
-
-def _require_main_program() -> None:
-    """Refuse to train where a loading process imports the program that started it."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise YolokitError(
-            "a loading process came upon yolokit.train() while importing the program that trains. "
-            'Put the call under `if __name__ == "__main__":`, or set train.workers=0'
-        )
 
 
 def _config_of(model: Path, overrides: Iterable[str]) -> Config:

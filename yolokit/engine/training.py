@@ -30,6 +30,7 @@ from yolokit.engine.recipe import planned_by, resolve
 from yolokit.engine.run_folder import RunFolder, is_first_process
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
+from yolokit.engine.spawning import require_guarded_main
 from yolokit.engine.summary import summary
 from yolokit.engine.validation import Validation, Validator
 from yolokit.files import write_text_atomically
@@ -88,6 +89,8 @@ def fit(
     placement = place(device)
     train_set, val_set = _read_data(config)
     resolved = _resolved(config, train_set, val_set, placement, clock)
+    if resolved.train.workers:
+        require_guarded_main()
     detector = first_detector(resolved, train_set, saved, source)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
