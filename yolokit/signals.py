@@ -9,12 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import NoReturn
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Seconds in which signals are one request: torchrun hands on to its processes what a terminal,
+# SLURM or systemd has already sent to all of them.
+_ONE_REQUEST = 2.0
 _IMPORTING = "<frozen importlib._bootstrap>"  # the file name of the frames of an import
 
 
@@ -40,17 +44,25 @@ class SignalWatch:
     """Answers SIGINT and SIGTERM between ``with`` and its end; then the old handlers are back.
 
     At first a signal raises ``StoppedBySignal`` where the program stands. After ``wait`` the first
-    one is kept in ``pending`` until the program asks, and the second one raises. Outside a
-    program's main thread Python allows no handlers: then nothing changes.
+    one is kept in ``pending`` until the program asks, and one more than two seconds later raises.
+    Outside a program's main thread Python allows no handlers: then nothing changes.
 
     Args:
         message: what the one line says; change it as the work goes on.
         own_process: end the process where it stands when a raised signal was swallowed, or while a
             module is being imported: C code there may drop an exception.
+        now: the time in seconds.
     """
 
-    def __init__(self, message: str = "stopped", *, own_process: bool = False) -> None:
+    def __init__(
+        self,
+        message: str = "stopped",
+        *,
+        own_process: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.message, self.own_process = message, own_process
+        self._now, self._asked_at = now, 0.0
         self.pending: int | None = None
         self._waits = False
         self._raised: int | None = None
@@ -108,7 +120,9 @@ class SignalWatch:
         if os.getpid() != self._pid:
             return  # a loading process, forked with these handlers: the first process decides
         if self._waits and self.pending is None:
-            self.pending = number
+            self.pending, self._asked_at = number, self._now()
+            return
+        if self._waits and self._now() - self._asked_at < _ONE_REQUEST:
             return
         if self.own_process and (self._raised is not None or _importing(frame)):
             os.write(2, f"{self.message}\n".encode())

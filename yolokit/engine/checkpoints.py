@@ -62,6 +62,12 @@ class Checkpoints(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """From here on a signal is answered after the batch under way, not at once."""
         self.started = True
+        again = f"continue with --resume {self.folder.path}"
+        self.signals.message = (
+            f"stopped at once, without saving. The last saved state is kept: {again}"
+            if self.folder.checkpoint.exists()
+            else f"stopped at once, before anything was saved. To begin anew, {again}"
+        )
         self.signals.wait()
         self.signals.install()  # Lightning has put its own in their place
 
