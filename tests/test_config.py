@@ -139,6 +139,7 @@ def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
         ("model: {head: {channels: 1000000000}}", "model.head.channels: .*less than or equal"),
         ("model: {head: {type: yolo, strides: [0]}}", "model.head.strides.0: .*equal to 1"),
         ("data: {image_size: 1000000}", "data.image_size: .*at most 16384 px"),
+        ("data: {image_size: [8192, 8193]}", "data.image_size: .*more pixels than 8192x8192"),
         ("data: {image_size: 16}", "data.image_size: must be at least 32 px"),
         ("data: {cache: tape}", "data.cache: .*'none', 'ram', 'disk' or 'auto'"),
         ("model: {backbone: {trainable_stages: -1}}", "trainable_stages: .*equal to 0, or .*'all'"),

@@ -47,7 +47,8 @@ class ResolvedBackbone(BackboneConfig):
     lr_factor: _Rate
 
 
-_SMALLEST, _LARGEST = 32, 2**14  # px, of the network's input
+_SMALLEST_SIDE, LARGEST_SIDE = 32, 2**14  # px, of the network's input
+MOST_INPUT_PIXELS = 2**26  # of the network's input: 0.8 GB once they are numbers
 
 
 class SplitConfig(Section):
@@ -77,9 +78,12 @@ class DataConfig(Section):
     @field_validator("image_size")
     @classmethod
     def _sides(cls, value: int | tuple[int, int]) -> int | tuple[int, int]:
-        sides = value if isinstance(value, tuple) else (value,)
-        if not all(_SMALLEST <= side <= _LARGEST for side in sides):
-            raise ValueError(f"must be at least {_SMALLEST} px and at most {_LARGEST} px")
+        height, width = value if isinstance(value, tuple) else (value, value)
+        if not all(_SMALLEST_SIDE <= side <= LARGEST_SIDE for side in (height, width)):
+            raise ValueError(f"must be at least {_SMALLEST_SIDE} px and at most {LARGEST_SIDE} px")
+        if height * width > MOST_INPUT_PIXELS:
+            most = math.isqrt(MOST_INPUT_PIXELS)
+            raise ValueError(f"must have no more pixels than {most}x{most}, got {width}x{height}")
         return value
 
 

@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -54,16 +53,22 @@ def run(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def stop_somewhere(rng: random.Random, checkpoint: Path, arguments: list[str], number: int) -> int:
     """Start, wait for a checkpoint of this session and a random moment more, send the signal."""
     before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, start_new_session=True) as process:
-        while process.poll() is None:
-            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
-                time.sleep(rng.random() * 0.3)  # a few steps
-                break
-            time.sleep(0.005)
-        if process.poll() is None:
+        runs = True
+        while runs and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+            runs = not ended_within(process, 0.005)
+        if runs and not ended_within(process, rng.random() * 0.3):  # a few steps
             target = os.killpg if number == signal.SIGKILL else os.kill
             target(process.pid, number)
         assert process.stderr is not None

@@ -100,6 +100,20 @@ def test_data_that_moved_is_followed_and_changed_data_is_refused(
     assert content(run) == before
 
 
+def test_a_changed_val_split_is_refused_too(run: Path, shapes: Path, tmp_path: Path) -> None:
+    changed = shutil.copytree(shapes, tmp_path / "changed")
+    file = changed / "annotations/instances_val.json"
+    tree = json.loads(file.read_text())
+    file.write_text(json.dumps({**tree, "annotations": tree["annotations"][1:]}))
+    before = content(run)
+    with pytest.raises(DataError, match=r"to validate on of .*instances_val\.json have changed"):
+        resume_training(run, data=changed, overrides=["train.epochs=5"], device="cpu")
+    file.unlink()
+    with pytest.raises(DataError, match="to validate on have changed"):
+        resume_training(run, data=changed, overrides=["train.epochs=5"], device="cpu")
+    assert content(run) == before
+
+
 def _edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def damage(path: Path) -> None:
         state = torch.load(path, weights_only=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -28,6 +27,7 @@ from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_tree import CocoTree, Problem, some
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
+from yolokit.machine import usable_cpus
 from yolokit.sections import SplitConfig
 from yolokit.types import ImageId
 
@@ -241,7 +241,7 @@ def _known_sizes(tree: CocoTree, folder: Path) -> NDArray[np.int64]:
     if not unknown.size:
         return sizes_hw
     paths = [folder / tree.file_names[index] for index in unknown.tolist()]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         found = list(pool.map(verify_image, paths))
     rows = np.flatnonzero(tree.scorable)
     reach = np.ones((len(sizes_hw), 2))

@@ -42,7 +42,7 @@ class Checkpoints(lightning.Callback):
         seconds: between two checkpoints; 0 for one after every batch.
         progress: of the run.
         signals: of this process; in force until the training ends.
-        train_set: what is trained on, noted in each state.
+        train_set, val_set: what is trained and validated on, noted in each state.
     """
 
     def __init__(
@@ -53,9 +53,10 @@ class Checkpoints(lightning.Callback):
         progress: Progress,
         signals: SignalWatch,
         train_set: CocoDataset,
+        val_set: CocoDataset | None,
     ) -> None:
         self.folder, self.seconds, self.progress = folder, seconds, progress
-        self.signals, self.train_set = signals, train_set
+        self.signals, self.train_set, self.val_set = signals, train_set, val_set
         self.started = self._ended = False
         self._saved_at = time.monotonic()
 
@@ -101,7 +102,8 @@ class Checkpoints(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: Any, checkpoint: dict[str, Any]
     ) -> None:
         """Note what a resumed run must find again, and whether there is anything left to do."""
-        checkpoint[ABOUT] = about(self.train_set, pl_module.detector.backbone, self._ended)
+        backbone = pl_module.detector.backbone
+        checkpoint[ABOUT] = about(self.train_set, self.val_set, backbone, self._ended)
 
     def _agreed(self, trainer: lightning.Trainer, flag: bool) -> bool:
         """True on every rank when it is on any: saving is done together."""

@@ -24,13 +24,17 @@ SaveModel = Callable[[Detector, int, CocoMetrics | None], None]
 
 
 def first_detector(
-    config: ResolvedConfig, train_set: CocoDataset, saved: Saved | None, source: Path | None
+    config: ResolvedConfig,
+    train_set: CocoDataset,
+    val_set: CocoDataset | None,
+    saved: Saved | None,
+    source: Path | None,
 ) -> Detector:
     """A new detector, or one that waits for the weights of a state: its files are not needed."""
     torch.manual_seed(config.train.seed)
     model, names = config.model, train_set.class_names
     if saved:
-        saved.require_same_data(train_set)
+        saved.require_same_data(train_set, val_set)
         update = {"name": saved.backbone, "weights": "none"}
         model = model.model_copy(update={"backbone": model.backbone.model_copy(update=update)})
     elif source:

@@ -33,6 +33,8 @@ class Saved:
         ended: the run came to its end, by itself.
         class_names: of labels 0..C-1.
         fingerprint: of the training data.
+        val_fingerprint: of what the best model is chosen by; empty where there is nothing, None
+            in states that do not say.
         backbone: its name as built; weights may have brought it.
         mean, std: per channel of RGB in 0..1, that pictures are normalised with.
     """
@@ -43,11 +45,12 @@ class Saved:
     ended: bool
     class_names: tuple[str, ...]
     fingerprint: str
+    val_fingerprint: str | None
     backbone: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def require_same_data(self, train_set: CocoDataset) -> None:
+    def require_same_data(self, train_set: CocoDataset, val_set: CocoDataset | None) -> None:
         """Check that the run would go on with what it began with.
 
         Raises:
@@ -67,13 +70,22 @@ class Saved:
                 f"the pictures or boxes of {train_set.annotations} have changed since this run "
                 f"started. {advice}"
             )
+        if self.val_fingerprint not in (None, _fingerprint(val_set)):
+            named = f" of {val_set.annotations}" if val_set else ""
+            raise DataError(
+                f"the pictures or boxes to validate on{named} have changed since this run started, "
+                f"and its best AP was measured on the old ones. {advice}"
+            )
 
 
-def about(train_set: CocoDataset, backbone: Any, ended: bool) -> dict[str, Any]:
+def about(
+    train_set: CocoDataset, val_set: CocoDataset | None, backbone: Any, ended: bool
+) -> dict[str, Any]:
     """What to write under ``ABOUT`` into a state, for ``read_saved``."""
     return {
         "class_names": list(train_set.class_names),
         "fingerprint": train_set.fingerprint,
+        "val_fingerprint": _fingerprint(val_set),
         "backbone": backbone.name,
         "mean": list(backbone.mean),
         "std": list(backbone.std),
@@ -100,6 +112,7 @@ def read_saved(path: Path) -> Saved:
             ended=bool(said["ended"]),
             class_names=tuple(map(str, said["class_names"])),
             fingerprint=str(said["fingerprint"]),
+            val_fingerprint=said.get("val_fingerprint"),
             backbone=str(said["backbone"]),
             mean=_three(said["mean"]),
             std=_three(said["std"]),
@@ -123,6 +136,10 @@ def unusable(path: Path, reason: str) -> ResumeError:
 def all_finite(tensors: Any) -> bool:
     """Whether every number of some tensors is one."""
     return all(bool(torch.isfinite(each).all()) for each in tensors if each.is_floating_point())
+
+
+def _fingerprint(dataset: CocoDataset | None) -> str:
+    return dataset.fingerprint if dataset else ""
 
 
 def _require_sound(state: Any) -> None:

@@ -91,7 +91,7 @@ def fit(
     resolved = _resolved(config, train_set, val_set, placement, clock)
     if resolved.train.workers:
         require_guarded_main()
-    detector = first_detector(resolved, train_set, saved, source)
+    detector = first_detector(resolved, train_set, val_set, saved, source)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
     data = build_training_data(resolved, train_set, progress)
@@ -103,6 +103,7 @@ def fit(
         progress=progress,
         signals=signals,
         train_set=train_set,
+        val_set=val_set,
     )
     callbacks = _callbacks(resolved, folder, progress, validator, save)
     # Last: a checkpoint is written after all else that a step or epoch changes.

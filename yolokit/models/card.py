@@ -25,11 +25,9 @@ from yolokit._version import __version__
 from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.heads.old_spellings import nest_head
-from yolokit.sections import PredictConfig
+from yolokit.sections import LARGEST_SIDE, MOST_INPUT_PIXELS, PredictConfig
 
 MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
-MAX_SIDE = 2**14  # pixels of the network's input, as in a configuration
-MAX_PIXELS = 2**26  # of the network's input: 0.8 GB once they are numbers
 _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
 _LONGEST_REASON = 200  # characters of an error that quotes a card
@@ -48,7 +46,7 @@ _FROM_FILE: dict[str, bool] = {"from_file": True}
 _TAMED = "\N{REPLACEMENT CHARACTER}"
 
 _Id: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-_Side: TypeAlias = Annotated[int, Field(ge=1, le=MAX_SIDE)]
+_Side: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 _Mean: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 _Deviation: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -98,7 +96,7 @@ class ModelCard(BaseModel):
                 f"it names {len(self.class_names)} classes but {len(self.category_ids)} category "
                 "ids. Save it again with one id per class"
             )
-        if math.prod(self.image_hw) > MAX_PIXELS:
+        if math.prod(self.image_hw) > MOST_INPUT_PIXELS:
             raise ValueError(f"an input of {self.image_hw[1]}x{self.image_hw[0]} px is too large")
         return self
 
