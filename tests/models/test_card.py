@@ -27,6 +27,40 @@ def test_a_card_comes_back_as_it_was_written() -> None:
     assert read_card(card.model_dump_json(), "m") == card
 
 
+EXPORT: dict[str, Any] = {
+    "format": "openvino",
+    "precision": "int8",
+    "dynamic": True,
+    "nms": {"iou_threshold": 0.65, "score_threshold": 0.001, "max_detections": 100},
+    "parity": {
+        "pictures": 12,
+        "source": "val",
+        "boxes": 340,
+        "score_difference": 0.0004,
+        "lowest_iou": 0.998,
+    },
+    "ap_before": 0.412,
+    "ap_after": 0.408,
+    "ap_split": "val",
+    "weights_fingerprint": "0af3",
+    "versions": {"openvino": "2026.2.0"},
+}
+
+
+def test_a_card_tells_how_an_exported_file_came_about() -> None:
+    card = ModelCard.model_validate({**FIELDS, "export": EXPORT})
+    assert read_card(card.model_dump_json(), "m") == card
+    assert card.export is not None and card.export.nms is not None
+    assert (card.export.precision, card.export.nms.max_detections) == ("int8", 100)
+    assert not card.export.one_to_one
+
+
+def test_what_a_later_version_says_of_an_export_is_ignored() -> None:
+    text = json.dumps({**FIELDS, "export": {"format": "onnx", "sparsity": 0.5}})
+    export = read_card(text, "m").export
+    assert export is not None and (export.precision, export.parity) == ("f32", None)
+
+
 def test_a_card_of_an_older_version_is_read() -> None:
     card = read_card(json.dumps({**FIELDS, "yolokit_version": "0.0.1", "note": 1}), "m")
     assert (card.image_hw, card.predict.max_detections) == ((64, 96), 100)
@@ -55,6 +89,15 @@ def test_a_card_of_an_older_version_is_read() -> None:
         ({"class_names": ["a", "\u202eb"]}, "control characters"),
         ({"yolokit_version": "\x1b]0;x\x07"}, "control characters"),
         ({"format": 3}, "format"),
+        ({"export": {**EXPORT, "format": "coreml"}}, "export.format"),
+        ({"export": {**EXPORT, "ap_after": 41.2}}, "export.ap_after"),
+        ({"export": {**EXPORT, "ap_after": float("nan")}}, "export.ap_after"),
+        ({"export": {**EXPORT, "weights_fingerprint": "\x1b[2J"}}, "export.weights_fingerprint"),
+        ({"export": {**EXPORT, "versions": {"onnx": "\x1b[2J"}}}, "export.versions"),
+        (
+            {"export": {**EXPORT, "nms": {**EXPORT["nms"], "max_detections": 10**9}}},
+            "export.nms.max_detections",
+        ),
         ({"format": 2, "model": {"head\x1b[31m": 1}}, "model.head"),
     ],
 )

@@ -25,6 +25,7 @@ from yolokit._version import __version__
 from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.heads.old_spellings import nest_head
+from yolokit.models.export_record import ExportRecord
 from yolokit.sections import LARGEST_SIDE, MOST_INPUT_PIXELS, PredictConfig
 
 MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
@@ -64,6 +65,7 @@ class ModelCard(BaseModel):
         std: per-channel standard deviation, likewise; above zero.
         data_fingerprint: hash of the training data, empty where unknown.
         metrics: what it scored when it was saved.
+        export: of an exported file, how it came about; None in a model file of training's.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -79,6 +81,7 @@ class ModelCard(BaseModel):
     std: tuple[_Deviation, ...] = Field(min_length=3, max_length=3)
     data_fingerprint: str = ""
     metrics: dict[str, float | None] = {}
+    export: ExportRecord | None = None
 
     @field_validator("class_names", "yolokit_version")
     @classmethod
