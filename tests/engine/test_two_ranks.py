@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from yolokit.engine.run_folder import RunFolder
 from yolokit.synthesis.dataset import synthesise
 
 CONFIG = """
@@ -114,3 +115,39 @@ def test_ranks_whose_clocks_differ_train_the_same_weights(tmp_path: Path) -> Non
         for name, weight in second["weights"].items()
     )
     assert drift == 0
+
+
+# The command in one rank of a training; both get SIGTERM in their third step, as from SLURM.
+STOPPED_RANK = """
+import os, signal, sys
+from yolokit.cli.main import main
+from yolokit.engine.module import DetectionModule
+
+step = DetectionModule.training_step
+
+def stopped(module, batch, index):
+    if module.trainer.global_step == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(module, batch, index)
+
+DetectionModule.training_step = stopped
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_one_rank_says_how_all_of_them_ended(tmp_path: Path) -> None:
+    data, run = tmp_path / "set", tmp_path / "run"
+    synthesise(data, images=(24, 4, 1), size_hw=(96, 96), classes=2, seed=4, video=False)
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "rank.py").write_text(STOPPED_RANK)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
+    train = [tmp_path / "rank.py", "train", tmp_path / "config.yaml", "--data", data, "--run", run]
+    done = subprocess.run(
+        [*launch, *map(str, train), "--device", "cpu"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.count(f"stopped after saving. Continue with --resume {run}") == 1
+    assert not [line for line in done.stderr.splitlines() if line == "stopped"]
+    assert RunFolder(run).checkpoint.exists()

@@ -131,7 +131,8 @@ def _stopped(stop: StoppedBySignal, debug: bool) -> int:
     with deaf():
         if debug:
             traceback.print_exc()
-        click.echo(str(stop), err=True)
+        if said := str(stop):
+            click.echo(said, err=True)
         # Loading processes in the middle of a picture: nobody waits for it any more.
         helpers = sys.modules.get("multiprocessing")
         for child in helpers.active_children() if helpers else ():

@@ -136,7 +136,9 @@ class Checkpoints(lightning.Callback):
         else:
             trainer.save_checkpoint(path)  # takes part in the collective; rank 0 alone writes
         self._saved_at = time.monotonic()
-        self.signals.message = f"stopped after saving. Continue with --resume {self.folder.path}"
+        if trainer.is_global_zero:
+            kept = f"stopped after saving. Continue with --resume {self.folder.path}"
+            self.signals.message = kept
 
     def _stop(self) -> None:
         # A rank that got no signal itself ends with the others.

@@ -110,6 +110,7 @@ def fit(
     callbacks += [checkpoints, *progress_bar()]
     trainer = _trainer(resolved, folder, placement, callbacks)
     checkpoint = saved.path if saved else None
+    signals.message = signals.message if trainer.is_global_zero else ""  # one speaks for all
     if trainer.is_global_zero:
         # Only now: what is wrong with the config or the data has been reported.
         write_text_atomically(folder.config, dump_config(resolved))
@@ -130,7 +131,9 @@ def fit(
         if better is error:
             raise
         raise better from error
-    signals.message = f"stopped; the training is done and only the report is missing: {folder.path}"
+    if trainer.is_global_zero:
+        done = "stopped; the training is done and only the report is missing"
+        signals.message = f"{done}: {folder.path}"
     signals.raise_at_once()
     if not trainer.is_global_zero:
         return None
