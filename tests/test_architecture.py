@@ -59,6 +59,7 @@ SIBLINGS = {
 THIRD_PARTIES: dict[str, set[str]] = {
     "albumentations": {"data/augment.py"},
     "pycocotools": {"data", "evaluation", "synthesis"},
+    "hotcoco": {"evaluation/evaluators.py"},
     "lightning": {"engine"},
     "click": {"cli"},
     "cv2": {"data", "drawing.py", "synthesis", "video"},

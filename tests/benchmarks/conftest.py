@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks" / "accuracy"))
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+sys.path += [str(BENCHMARKS / "accuracy"), str(BENCHMARKS / "speed")]
 
 
 @pytest.fixture

@@ -55,3 +55,9 @@ def test_two_builds_of_opencv_are_noted() -> None:
     (note,) = env._opencv_notes({**both, "cv2 windows": "none"})
     assert "pip install --force-reinstall --no-deps opencv-python" in note
     assert env._opencv_notes({"opencv-python": "5", "cv2 windows": "none"}) == []
+
+
+def test_a_missing_fast_evaluator_is_noted() -> None:
+    (note,) = env._evaluator_notes({"pycocotools": "2"})
+    assert "pip install hotcoco" in note
+    assert env._evaluator_notes({"hotcoco": "1.3.0"}) == []

@@ -75,7 +75,7 @@ def measure_ceiling(dataset: CocoDataset, truth: CocoTree, config: Config) -> Sc
         rows += to_rows(kept, dataset.image_id(index), dataset.own_ids)
     causes = {name: _by_class(dataset, getattr(ceiling, name)) for name in CAUSES}
     return ScoredCeiling(
-        metrics=evaluate_rows(truth, rows),
+        metrics=evaluate_rows(truth, rows, quick=True),
         boxes=_by_class(dataset, ~dataset.crowd),
         losses={**causes, **lost},
         narrow=_by_class(dataset, ceiling.narrow),

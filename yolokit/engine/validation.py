@@ -175,7 +175,7 @@ class Validator:
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
         _share_statistics(detector)
-        metrics, _ = self._evaluate(detector, rank_of(), _gathered)
+        metrics, _ = self._evaluate(detector, rank_of(), _gathered, quick=True)
         return metrics
 
     def expected_seconds(self, detector: Detector, now: Callable[[], float]) -> float:
@@ -206,17 +206,20 @@ class Validator:
                 predict=self.predict,
                 batch_size=self.batch_size,
                 workers=self.workers,
+                quick=True,
             )
 
     def score_alone(self, detector: Detector) -> tuple[CocoMetrics, list[Row]]:
         """The whole split's metrics and COCO rows by this process, whatever the others do."""
-        return self._evaluate(detector, (0, 1), list)
+        return self._evaluate(detector, (0, 1), list, quick=False)
 
     def _evaluate(
         self,
         detector: Detector,
         shard: tuple[int, int],
         gather: Callable[[list[Row]], list[Row]],
+        *,
+        quick: bool,
     ) -> tuple[CocoMetrics, list[Row]]:
         with evaluating(detector) as backend:
             return evaluate_backend(
@@ -229,6 +232,7 @@ class Validator:
                 workers=self.workers,
                 shard=shard,
                 gather=gather,
+                quick=quick,
             )
 
 

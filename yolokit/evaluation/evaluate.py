@@ -91,6 +91,7 @@ def evaluate_backend(
     progress: Progress | None = None,
     shard: tuple[int, int] = (0, 1),
     gather: Callable[[list[Row]], list[Row]] = list,
+    quick: bool = False,
 ) -> tuple[CocoMetrics, list[Row]]:
     """Detect on every picture of a data set and score the result against its COCO file.
 
@@ -106,6 +107,7 @@ def evaluate_backend(
         shard: (rank, ranks): this process takes every ranks-th batch. Batches are dealt out
             whole, so that the number does not depend on how many processes there are.
         gather: from this process's rows to those of all of them.
+        quick: see ``evaluate_rows``.
 
     Returns:
         The metrics, and the COCO rows they were counted from.
@@ -119,7 +121,7 @@ def evaluate_backend(
     for batch in progress(batches) if progress else batches:
         rows += detect_rows(backend, batch, category_ids, predict=predict)
     rows = gather(rows)
-    return evaluate_rows(truth, rows), rows
+    return evaluate_rows(truth, rows, quick=quick), rows
 
 
 def detect_rows(

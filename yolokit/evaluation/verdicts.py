@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from yolokit.data.coco_tree import CocoTree
-from yolokit.evaluation.coco_io import category_ranks, image_ranks, to_coco
+from yolokit.evaluation.evaluators import match
+from yolokit.evaluation.tables import (
+    BoxTable,
+    ScoringTables,
+    category_ranks,
+    image_ranks,
+    scoring_tables,
+)
 from yolokit.types import ImageId
 
 Verdict = Literal["found", "missed", "false", "ignored"]
@@ -74,46 +80,55 @@ def judge(
     Raises:
         DataError: as ``evaluate_rows``.
     """
-    from pycocotools.cocoeval import COCOeval
-
-    pair = to_coco(truth, [row for row in rows if row["score"] > score_threshold])
-    evaluation = COCOeval(*pair, "bbox")
-    evaluation.params.iouThrs = [iou_threshold]
-    evaluation.params.areaRng = evaluation.params.areaRng[:1]  # all sizes
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        evaluation.evaluate()
-    verdicts = _verdicts(evaluation.evalImgs)
+    tables = scoring_tables(truth, [row for row in rows if row["score"] > score_threshold])
+    truths, detections = _verdicts(tables, iou_threshold)
+    order = np.argsort(-tables.detections.scores, kind="stable").tolist()
     ranked = zip(image_ranks(truth).tolist(), truth.image_ids, strict=True)
     pictures = {rank: JudgedPicture(image_id) for rank, image_id in ranked}
     category_ids = dict(zip(category_ranks(truth).tolist(), truth.category_ids, strict=True))
-    for side, coco in zip(("truths", "detections"), pair, strict=True):
-        for entry in sorted(coco.dataset["annotations"], key=lambda each: -each.get("score", 0.0)):
-            verdict = verdicts[side].get(entry["id"])
-            if verdict is not None:  # a detection beyond a class's first hundred has none
-                getattr(pictures[entry["image_id"]], side).append(
-                    _judged(entry, category_ids[entry["category_id"]], verdict)
-                )
+    for rank, box in _judged(tables.truth, range(len(tables.truth)), truths, category_ids):
+        pictures[rank].truths.append(box._replace(score=None))
+    for rank, box in _judged(tables.detections, order, detections, category_ids):
+        pictures[rank].detections.append(box)
     return list(pictures.values())
 
 
-def _verdicts(matches: Sequence[Mapping[str, Any] | None]) -> dict[str, dict[int, Verdict]]:
-    """Verdicts by annotation id, from pycocotools' record of each picture and class."""
-    verdicts: dict[str, dict[int, Verdict]] = defaultdict(dict)
-    for match in filter(None, matches):
-        sides: tuple[tuple[str, Verdict, Any, Any, Any], ...] = (
-            ("truths", "missed", match["gtIds"], match["gtMatches"][0], match["gtIgnore"]),
-            ("detections", "false", match["dtIds"], match["dtMatches"][0], match["dtIgnore"][0]),
+_VerdictOfRow = dict[int, Verdict]  # row of a table -> what became of it
+
+
+def _verdicts(tables: ScoringTables, iou_threshold: float) -> tuple[_VerdictOfRow, _VerdictOfRow]:
+    """Verdicts on truths and detections, from the record of each picture and class."""
+    truths: _VerdictOfRow = {}
+    detections: _VerdictOfRow = {}
+    for found in match(tables, iou_threshold=iou_threshold):
+        sides: tuple[tuple[_VerdictOfRow, Verdict, Any, Any, Any], ...] = (
+            (truths, "missed", found["gtIds"], found["gtMatches"][0], found["gtIgnore"]),
+            (detections, "false", found["dtIds"], found["dtMatches"][0], found["dtIgnore"][0]),
         )
-        for side, unmatched, ids, partners, ignored in sides:
+        for verdicts, unmatched, ids, partners, ignored in sides:
             for each, partner, ignore in zip(ids, partners, ignored, strict=True):
-                verdicts[side][each] = "ignored" if ignore else "found" if partner else unmatched
-    return verdicts
+                verdicts[each - 1] = "ignored" if ignore else "found" if partner else unmatched
+    return truths, detections
 
 
-def _judged(entry: Mapping[str, Any], category_id: int, verdict: Verdict) -> JudgedBox:
-    x, y, width, height = entry["bbox"]
-    box = (x, y, x + width, y + height)
-    return JudgedBox(box, category_id, entry.get("score"), verdict)
+def _judged(
+    side: BoxTable,
+    order: Iterable[int],
+    verdicts: _VerdictOfRow,
+    category_ids: Mapping[int, int],
+) -> Iterator[tuple[int, JudgedBox]]:
+    """Number of the image, and the box, of each row that has a verdict: a detection beyond a
+    class's first hundred in its picture has none."""
+    images, categories = side.images.tolist(), side.categories.tolist()
+    boxes, scores = side.boxes_xywh.tolist(), side.scores.tolist()
+    for row in order:
+        if row in verdicts:
+            x, y, width, height = boxes[row]
+            box = (x, y, x + width, y + height)
+            yield (
+                images[row],
+                JudgedBox(box, category_ids[categories[row]], scores[row], verdicts[row]),
+            )
 
 
 def _count(boxes: Sequence[JudgedBox], verdict: Verdict) -> int:
