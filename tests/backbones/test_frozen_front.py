@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from yolokit.backbones.backbone import Backbone, build_backbone, freeze_stages
+from yolokit.backbones.folding import trace
 from yolokit.backbones.frozen_front import FrozenFront
 
 HW = (64, 96)
@@ -17,10 +18,16 @@ NAMES = (  # plain, residual, several inputs of a concatenation, squeeze-and-exc
     *("mobilenet_v2", "resnet18", "googlenet", "squeezenet1_1", "shufflenet_v2_x0_5"),
     *("efficientnet_b0", "densenet121", "convnext_tiny", "regnet_y_400mf", "vgg16_bn"),
 )
+TIMM_NAMES = (
+    *("timm:tf_efficientnet_lite0", "timm:mobilenetv3_large_100", "timm:mobilenetv4_conv_small"),
+    *("timm:hgnetv2_b0", "timm:lcnet_100", "timm:resnet18"),
+)
 
 
 def build(name: str, trainable_stages: int) -> Backbone:
     """With batch norms that have seen something, so that folding them does something."""
+    if name.startswith("timm:"):
+        pytest.importorskip("timm")
     torch.manual_seed(0)
     backbone = build_backbone(name, weights="none", image_hw=HW).train()
     with torch.no_grad():
@@ -42,7 +49,7 @@ def gradients(maps: list[Tensor], backbone: Backbone) -> Tensor:
 
 
 @pytest.mark.parametrize("trainable_stages", [0, 2])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *TIMM_NAMES])
 def test_maps_and_gradients_are_those_of_the_whole_network(
     name: str, trainable_stages: int
 ) -> None:
@@ -78,6 +85,30 @@ def test_the_front_holds_no_batch_norm_and_few_pictures(monkeypatch: pytest.Monk
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     split(torch.randn(5, 3, *HW))
     assert sizes == [2, 2, 1]
+
+
+@pytest.mark.parametrize("name", TIMM_NAMES)
+def test_a_front_of_timms_has_its_norms_folded_and_their_activations(name: str) -> None:
+    backbone = build(name, 1)
+    maps = backbone(torch.randn(2, 3, *HW))
+    assert [each.requires_grad for each in maps] == [False] * (len(maps) - 1) + [True]
+    assert backbone._front is not None
+    front = dict(backbone._front._front.named_modules())
+    found = [type(front[str(node.target)]).__name__ for node in calls(backbone._front._front)]
+    assert "Conv2d" in found and not any("BatchNorm" in each for each in found)
+
+
+@pytest.mark.parametrize("drop_path", [0.9, 0.0])
+def test_a_frozen_front_of_timms_drops_nothing(drop_path: float) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    model = timm.create_model("hgnetv2_b0", features_only=True, drop_path_rate=drop_path)
+    traced = trace(model)
+    assert traced is not None
+    front = FrozenFront(traced.eval(), [name for name, _ in traced.named_children()])
+    x = torch.randn(2, 3, *HW)
+    for found, expected in zip(front(x), model.eval()(x), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def calls(network: fx.GraphModule) -> list[fx.Node]:

@@ -6,13 +6,12 @@ pictures at a time, whose large maps then stay in a processor's cache.
 
 from __future__ import annotations
 
-import copy
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from yolokit.backbones.folding import fold_batch_norms
 
 _WITHOUT_CHOICE = (nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.MaxPool2d, nn.AvgPool2d)
 
@@ -36,7 +35,7 @@ class FrozenFront:
         inputs = [node for node in nodes if node.op == "placeholder"]
         output = next(node for node in network.graph.nodes if node.op == "output")
         inner = [node for node in nodes if node in front and node.op != "placeholder"]
-        self._front = _folded(_part(network, inputs, inner, tuple(handed_over)))
+        self._front = fold_batch_norms(_part(network, inputs, inner, tuple(handed_over)))
         above = [node for node in nodes if node not in front]
         self._rest = _part(network, handed_over, above, output.args[0])
 
@@ -109,25 +108,3 @@ def _part(
         copies[node] = graph.node_copy(node, copies.__getitem__)
     graph.output(fx.map_arg(output, copies.__getitem__))
     return fx.GraphModule(network, graph)
-
-
-def _folded(network: fx.GraphModule) -> fx.GraphModule:
-    """A copy whose batch norms, in evaluation mode, are part of the convolutions before them."""
-    network = copy.deepcopy(network)
-    modules = dict(network.named_modules())
-    uses = Counter(node.target for node in network.graph.nodes if node.op == "call_module")
-    for node in list(network.graph.nodes):
-        before = node.all_input_nodes[0] if len(node.all_input_nodes) == 1 else node
-        pair = [modules.get(str(each.target)) for each in (before, node)]
-        if (
-            isinstance(pair[0], nn.Conv2d)
-            and isinstance(pair[1], nn.BatchNorm2d)
-            and not pair[1].training
-            and uses[before.target] == len(before.users) == 1
-        ):
-            parent, _, name = str(before.target).rpartition(".")
-            setattr(network.get_submodule(parent), name, fuse_conv_bn_eval(pair[0], pair[1]))
-            node.replace_all_uses_with(before)
-            network.graph.erase_node(node)
-    network.recompile()
-    return network

@@ -20,6 +20,7 @@ from yolokit.backbones.classifier_trunk import (
     not_a_cnn,
     on_meta,
 )
+from yolokit.backbones.folding import trace
 from yolokit.backbones.weight_files import load_matching, read_state_dict
 from yolokit.errors import ConfigError, WeightsError
 from yolokit.types import LevelSpec
@@ -56,7 +57,8 @@ def build_timm_trunk(name: str, *, weights: str, image_hw: tuple[int, int]) -> T
     stages = group_stages(model, _blocks(model, levels, name))
     check_input(model, name, image_hw)
     preset: Any = model.pretrained_cfg
-    trunk = Trunk(module=model, levels=levels, stages=stages, optional=frozenset())
+    # A graph can be split where its frozen part ends; the few that have none are run whole.
+    trunk = Trunk(module=trace(model) or model, levels=levels, stages=stages, optional=frozenset())
     return TimmTrunk(trunk, tuple(preset["mean"]), tuple(preset["std"]))
 
 
