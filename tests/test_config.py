@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from itertools import pairwise
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -163,6 +165,25 @@ def test_an_unknown_config_name_lists_the_shipped_ones() -> None:
             r"model.head.loss.no_object .*yolov1 head has it\), did you mean model.head.loss.\w+\?",
         ),
         ("model: {head: {type: yolo, bins: 1}}", "model.head.bins: .*greater than or equal to 2"),
+        ("train: {epochs: true}", r"train.epochs: not true or false, .*\(got True\)$"),
+        ("train: {lr: on}", "train.lr: not true or false"),
+        ("train: {early_stopping: off}", "early_stopping: not true or false.*null turns it off"),
+        ("augment: {hflip: yes}", "augment.hflip: not true or false, as YAML reads yes, no, on"),
+        ("data: {cache: off}", "data.cache: not true or false"),
+        ("model: {backbone: {trainable_stages: true}}", "trainable_stages: not true or false"),
+        ("model: {head: {type: yolo, loss: {box: true}}}", "head.loss.box: not true or false"),
+        ("train: {time_budget: 1h30}", "train.time_budget: expected a duration"),
+        ("train: {epochs: 3}\ntrain: {seed: 5}", "the key 'train' stands twice .*line 2"),
+        ("train: {epochs: 3, epochs: 5}", "the key 'epochs' stands twice"),
+        ("train: {epochs: " + 5000 * "9" + "}", "cannot read config .*4300 digits"),
+        ("train: {epochs: 2024-02-30}", "cannot read config .*day is out of range"),
+        (3000 * "[", "cannot read config .*nested too deep"),
+        (
+            "a: &a [x, x]\n"
+            + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise(ascii_lowercase))
+            + "train: {epochs: *z}",
+            "train.epochs: .*integer",
+        ),
         ("- a\n- b", "must be a mapping of sections, got list"),
         ("train: {epochs: 3", "cannot read config"),
     ],
@@ -173,6 +194,21 @@ def test_a_wrong_config_is_one_line_that_names_the_key(
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(_write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"),
+    [
+        ("train: {epochs: 010}", 10),
+        ("train: {epochs: 0x10}", 16),
+        ("train: {epochs: 1_000}", 1000),
+        ("train:\n  # epochs: 3\naugment:\n", 100),
+        ("train: &t {epochs: 7}\nmodel: {head: {<<: {grid_size: 3}, grid_size: 5}}", 7),
+        ("train: {<<: {epochs: 7}, epochs: 8}", 8),
+    ],
+)
+def test_numbers_and_sections_mean_what_people_mean(text: str, epochs: int, tmp_path: Path) -> None:
+    assert load_config(_write(tmp_path, text)).train.epochs == epochs
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -302,7 +338,9 @@ def test_durations(text: str | float, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", " ", "m", "15 m", "m15", "-3m", "0", 0, True, "nan", "1d"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "m", "15 m", "m15", "1h30", "5m30", "-3m", "0", 0, True, "nan", "1d"]
+)
 def test_what_is_no_duration(text: str | float) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)

@@ -46,6 +46,12 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     predict: PredictConfig = PredictConfig()
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _maybe_empty(cls, value: Any) -> Any:
+        """A section with nothing under its name, as YAML reads it."""
+        return {} if value is None else value
+
 
 class ResolvedModel(ModelConfig):
     """The detector of a run about to start."""

@@ -6,7 +6,9 @@ An unknown key is an error that names the nearest known one.
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from yolokit.config import Config
 from yolokit.errors import ConfigError
 from yolokit.heads.family import HEADS, config_class
 from yolokit.heads.old_spellings import todays_spellings
+from yolokit.strict_yaml import read_yaml
 
 _HEAD = "model.head."
 _BRANCHES = {"int", "float", "str", "bool", "constrained-int", "constrained-float"}  # pydantic's
 _SHOWN = 80  # characters of a wrong value
+_REPR = reprlib.Repr()  # of what aliases made endless, never the whole
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = _SHOWN
 
 
 def find_config(name: str) -> Path:
@@ -31,7 +36,7 @@ def find_config(name: str) -> Path:
         ConfigError: neither exists; the message lists the shipped names.
     """
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - false for a name that no system takes
         return path
     package = Path(__file__).parent
     folders = [package / "configs", package.parent / "configs"]  # wheel, source checkout
@@ -40,7 +45,9 @@ def find_config(name: str) -> Path:
         if path.name == name and shipped.is_file():
             return shipped
     names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    raise ConfigError(f"no config {name!r}. Give a YAML file or one of: {', '.join(names)}")
+    raise ConfigError(
+        f"no config {_shortened(name)}. Give a YAML file or one of: {', '.join(names)}"
+    )
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -53,10 +60,9 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         ConfigError: unreadable file, unknown key, wrong type, malformed override.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise ConfigError(f"cannot read config {path}: {reason}") from error
+        tree = read_yaml(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read config {path}: {error}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"config {path} must be a mapping of sections, got {type(tree).__name__}")
     _anchor_data_paths(tree, path.parent)
@@ -107,9 +113,11 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"override {override!r} is not key.path=value, e.g. train.epochs=50")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: the value is not valid YAML") from error
+        value = read_yaml(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"override {_shortened(override)}: the value is not valid YAML"
+        ) from error
     *parents, leaf = key.split(".")
     node = tree
     for parent in parents:
@@ -147,7 +155,7 @@ def _explain(key: str, problems: Sequence[Any], tree: Mapping[str, Any]) -> str:
 
 
 def _shortened(value: Any) -> str:
-    text = repr(value)
+    text = _REPR.repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Auto: TypeAlias = Literal["auto"]  # to be chosen to suit the set and the time there is
 # Every number has a range: what lies outside is a slip of the pen, and is refused when it is read.
@@ -27,6 +27,17 @@ class Section(BaseModel):
     """What every section is: its keys are all there are, and its values stay."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """``hflip: on`` would be 1.0, a picture that is always flipped."""
+        assert info.field_name is not None
+        kind = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and kind is not bool:
+            off = "; null turns it off" if type(None) in get_args(kind) and not value else ""
+            raise ValueError(f"not true or false, as YAML reads yes, no, on and off{off}")
+        return value
 
 
 class BackboneConfig(Section):
@@ -183,7 +194,7 @@ class PredictConfig(Section):
 
 
 def parse_duration(value: Any) -> float:
-    """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``.
+    """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``; not from ``"1h30"``.
 
     Raises:
         ValueError: not a duration, or not above zero.
@@ -194,8 +205,9 @@ def parse_duration(value: Any) -> float:
         seconds = float(value)
     else:
         number = r"(\d+(?:\.\d+)?)"
-        match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s?)?", value.strip())
-        if not match or not value.strip():
+        text = re.sub(rf"^{number}$", r"\1s", value.strip())
+        match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
+        if not match or not text:
             raise ValueError(f"expected a duration such as 90s, 15m or 2h, got {value!r}")
         hours, minutes, rest = (float(part or 0) for part in match.groups())
         seconds = 3600 * hours + 60 * minutes + rest

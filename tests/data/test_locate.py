@@ -80,6 +80,8 @@ def test_data_yaml_is_relative_to_itself(tmp_path: Path, give_folder: bool) -> N
         ("names: [cat]\nnc: 1\ntrain: ../train/images", "converted to COCO JSON"),
         ("pictures: a", "unknown key 'pictures'"),
         ("train: ../train/images", "converted to COCO JSON"),
+        ("train: {images: a, annotations: b}\ntrain: {images: c, annotations: d}", "stands twice"),
+        (3000 * "[", "nested too deep"),
         ("train: {images: a}", "must be {images: FOLDER, annotations: FILE.json}"),
         ("train: {images: a, annotations: 3}", "must be"),
         (

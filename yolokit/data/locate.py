@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import yaml
-
 from yolokit.data.lone_files import advise_yaml, first_picture
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
+from yolokit.strict_yaml import read_yaml
 
 _SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 _SPELLINGS = {"training": "train", "validation": "val", "testing": "test", **_SPLIT_OF_NAME}
@@ -121,10 +120,9 @@ def _beside_images_layout(folder: Path) -> dict[str, SplitConfig]:
 
 def _from_yaml(path: Path) -> dict[str, SplitConfig]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).replace("\n", " ")
-        raise DataError(f"cannot read {path}: {reason}. Expected {_LAYOUTS}") from error
+        tree = read_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}: {error}. Expected {_LAYOUTS}") from error
     if not isinstance(tree, dict) or not tree:
         raise DataError(f"{path} names no split. Expected train/val/test: {{images, annotations}}")
     if _TEXT_LABEL_KEYS & set(tree) or any(
