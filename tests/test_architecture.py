@@ -269,7 +269,7 @@ def test_command_files_load_our_rooms_only_when_they_run(name: str) -> None:
     body = ast.parse((PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")).body
     modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module.startswith("yolokit")}
-    assert ours <= {"yolokit._version", "yolokit.errors", "yolokit.signals"}
+    assert ours <= {f"yolokit.{name}" for name in ("_version", "errors", "signals", "cli.share")}
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:

@@ -34,6 +34,16 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_a_system_refuses_names_the_file_that_the_user_knows(
+    named: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.json"
+    with pytest.raises(OSError, match="No space") as caught, written_atomically(path) as temporary:
+        raise OSError(28, "No space left on device", *([str(temporary)] if named else []))
+    assert caught.value.filename == str(path)
+
+
 def test_others_may_read_what_the_umask_lets_them(tmp_path: Path) -> None:
     plain, atomic = tmp_path / "plain", tmp_path / "atomic"
     plain.write_text("")

@@ -16,7 +16,8 @@ def written_atomically(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on a clean exit it takes the final name at once.
 
     The content is on the disk before the name is: a power cut leaves the old file or the new
-    one. After an exception the temporary file is gone and ``path`` is as it was.
+    one. After an exception the temporary file is gone and ``path`` is as it was; an ``OSError``
+    names it.
 
     Args:
         path: the final name; its folder is created when missing.
@@ -27,8 +28,10 @@ def written_atomically(path: Path) -> Iterator[Path]:
         yield temporary
         _flush(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)  # the name that the user knows
         raise
 
 

@@ -34,7 +34,7 @@ class Section(BaseModel):
         """``hflip: on`` would be 1.0, a picture that is always flipped."""
         assert info.field_name is not None
         kind = cls.model_fields[info.field_name].annotation
-        if isinstance(value, bool) and kind is not bool:
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
             off = "; null turns it off" if type(None) in get_args(kind) and not value else ""
             raise ValueError(f"not true or false, as YAML reads yes, no, on and off{off}")
         return value

@@ -97,6 +97,28 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["detect", "model.safetensors", ""],
+        ["detect", "model.safetensors", "a.jpg", "--out", ""],
+        ["detect", "model.safetensors", "a.jpg", "--out="],
+        ["data", "check", " "],
+        ["train", "quickstart", "--data", "", "--run", "x"],
+        ["detect", "model.safetensors", "a.jpg", "--conf", "nan"],
+        ["detect", "model.safetensors", "a.jpg", "--iou", "nan"],
+        ["data", "shapes", "new", "--crowding", "nan"],
+    ],
+)
+def test_an_empty_word_and_nan_are_wrong_usage(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an unset variable of the shell nothing is left, and a path of nothing is everything."""
+    monkeypatch.chdir(tmp_path)
+    assert cli_main.main(words) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_version_is_printed() -> None:
     import yolokit
 
@@ -155,8 +177,12 @@ def test_debug_shows_the_traceback_wherever_it_stands(
         (ImportError("libGL.so.1: cannot open", name="cv2"), "apt-get install libgl1"),
         (ModuleNotFoundError("No module named 'timm'", name="timm"), "pip install timm"),
         (ImportError("cannot import name 'x' from 'torch'", name="torch"), "`yolokit env` says"),
-        (PermissionError(13, "Permission denied", "/x/y"), "error: /x/y: Permission denied"),
-        (OSError(28, "No space left on device"), "error: No space left on device"),
+        (
+            PermissionError(13, "Permission denied", "/x/y"),
+            "error: /x/y: Permission denied. Look who may read and write there",
+        ),
+        (OSError(28, "No space left on device"), "error: No space left on device. Make room"),
+        (FileExistsError(17, "File exists", "a"), "a: File exists. Something else has that name"),
         (MemoryError("8 GB"), "out of memory (8 GB)"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import shutil
@@ -14,6 +15,7 @@ import torch
 
 import yolokit
 from yolokit.api import resume_training
+from yolokit.engine.checkpoints import StateFile
 from yolokit.engine.saved_state import ResumeError, read_saved
 from yolokit.errors import ConfigError, DataError, YolokitError
 from yolokit.synthesis.dataset import synthesise
@@ -74,6 +76,52 @@ def test_more_epochs_train_an_ended_run_on_without_its_weight_file(run: Path) ->
 def test_fewer_epochs_than_trained_are_refused(run: Path) -> None:
     with pytest.raises(ConfigError, match="has trained 2 epochs"):
         resume_training(run, overrides=["train.epochs=1"], device="cpu")
+
+
+def test_a_best_model_that_was_taken_away_is_replaced(run: Path) -> None:
+    state = torch.load(run / "last.ckpt", weights_only=True)
+    state["callbacks"]["Validation"]["best_ap"] = 0.99  # nothing that follows is as good
+    torch.save(state, run / "last.ckpt")
+    (run / "model.safetensors").unlink()
+    resume_training(run, overrides=["train.epochs=3"], device="cpu")
+    assert yolokit.load(run).card.metrics["epoch"] == 2
+    assert (run / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("optimizer: adamw", "optimizer: sgd", "train.optimizer was 'adamw' and is 'sgd'"),
+        ("batch_size: 4\n", "batch_size: 3\n", "train.batch_size was 4 and is 3"),
+        ("seed: 0", "seed: 5", "train.seed was 0 and is 5"),
+        ("hflip: 0.5", "hflip: 0", "augment.hflip was 0.5 and is 0.0"),
+        ("max_detections: 100", "max_detections: 10", "predict.max_detections was 100 and is 10"),
+    ],
+)
+def test_changed_settings_are_refused_by_name(run: Path, old: str, new: str, told: str) -> None:
+    text = (run / "config.yaml").read_text()
+    assert old in text
+    (run / "config.yaml").write_text(text.replace(old, new))
+    before = content(run)
+    with pytest.raises(ConfigError, match="have changed since it started") as caught:
+        resume_training(run, overrides=["train.epochs=3"], device="cpu")
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert content(run) == before
+
+
+def test_a_state_of_an_earlier_version_says_nothing_of_settings(run: Path) -> None:
+    state = torch.load(run / "last.ckpt", weights_only=True)
+    del state["yolokit"]["settings"]
+    torch.save(state, run / "last.ckpt")
+    resume_training(run, overrides=["train.epochs=3"], device="cpu")
+    assert read_saved(run / "last.ckpt").settings is not None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_full_disk_is_a_full_disk_and_no_error_of_torchs() -> None:
+    with pytest.raises(OSError, match="No space left") as caught:
+        StateFile().save_checkpoint({"weights": torch.zeros(10_000)}, "/dev/full")
+    assert caught.value.errno == errno.ENOSPC
 
 
 def test_data_that_moved_is_followed_and_changed_data_is_refused(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yolokit.cli.share import Share
+
 if TYPE_CHECKING:
     from yolokit.config import Config
 
@@ -59,7 +61,7 @@ def _numbers(separator: str, *, count: int, least: int) -> _Callback:
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Same seed, same bytes.")
 @click.option(
     "--crowding",
-    type=click.FloatRange(0, 1),
+    type=Share(),
     default=0.2,
     help="0: few, large, apart; 1: many, small too, overlapping, with crowds.",
 )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yolokit.cli.share import Share
+
 if TYPE_CHECKING:
     import threading
 
@@ -41,14 +43,14 @@ _PICTURE_MS = 500  # how long a still picture stays in the window
 )
 @click.option(
     "--conf",
-    type=click.FloatRange(0, 1),
+    type=Share(),
     default=0.25,
     help="Report what scores more.",
     show_default=True,
 )
 @click.option(
     "--iou",
-    type=click.FloatRange(0, 1),
+    type=Share(),
     help="Of two boxes of a class that overlap by more, one falls.  [default: the model's own]",
 )
 @click.option(

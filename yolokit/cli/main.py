@@ -5,7 +5,9 @@ Only click is imported here, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,6 +25,21 @@ from yolokit.signals import SignalWatch, StoppedBySignal, deaf
 COMMANDS = ("train", "eval", "detect", "data", "env")
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_EMPTY_VALUE = re.compile(r"--[a-z-]+=\s*")
+_ROOM = "Make room there, or write elsewhere"
+_ADVICE = {  # on what systems refuse
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EACCES: "Look who may read and write there",
+    errno.EPERM: "Look who may read and write there",
+    errno.EROFS: "Write elsewhere",
+    errno.EEXIST: "Something else has that name; give another",
+    errno.ENOTDIR: "A part of that path is a file; give another",
+    errno.EISDIR: "That is a folder; give a file",
+    errno.ELOOP: "Links lead in a circle there; give another path",
+    errno.ENAMETOOLONG: "Give a shorter name",
+}
 
 
 @dataclass
@@ -92,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     session = _Session()
     _prepare_for_torch()
     try:
+        _require_words(sys.argv[1:] if arguments is None else arguments)
         with SignalWatch():
             status: Any = cli.main(
                 args=None if arguments is None else list(arguments),
@@ -113,6 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"error: {_one_line(error)}", err=True)
         return FAILED
     return status if isinstance(status, int) else 0
+
+
+def _require_words(words: Sequence[str]) -> None:
+    """Refuse an argument of no characters: as a path it would mean the working directory.
+
+    Raises:
+        UsageError: naming its place.
+    """
+    for number, word in enumerate(words, 1):
+        if not word.strip() or _EMPTY_VALUE.fullmatch(word):
+            raise click.UsageError(
+                f"argument {number} ({word!r}) is empty. Is a variable of the shell unset?"
+            )
 
 
 def _prepare_for_torch() -> None:
@@ -151,7 +182,8 @@ def _one_line(error: Exception) -> str:
         return f"out of memory ({reason}). Use a smaller batch or image size"
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
-        return f"{where}{error.strerror}. --debug shows where it happened"
+        advice = _ADVICE.get(error.errno or 0, "--debug shows where it happened")
+        return f"{where}{error.strerror}. {advice}"
     kind = type(error).__name__
     return f"{kind}: {reason}. This is a bug in yolokit; run again with --debug to see where"
 

@@ -11,6 +11,7 @@ import lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from yolokit.config import ResolvedConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.engine.module import DivergedError
 from yolokit.engine.run_folder import RunFolder
@@ -29,7 +30,11 @@ class StateFile(TorchCheckpointIO):
     ) -> None:
         """Write it; ``written_atomically`` sees to it that it is there whole or not at all."""
         with Path(path).open("wb") as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # torch's own words for a write that failed
+                cause = error.__context__
+                raise (cause if isinstance(cause, OSError) else error) from None
 
 
 class Checkpoints(lightning.Callback):
@@ -42,7 +47,8 @@ class Checkpoints(lightning.Callback):
         seconds: between two checkpoints; 0 for one after every batch.
         progress: of the run.
         signals: of this process; in force until the training ends.
-        train_set, val_set: what is trained and validated on, noted in each state.
+        config: resolved; noted in each state, as are
+        train_set, val_set: what is trained and validated on.
     """
 
     def __init__(
@@ -52,11 +58,13 @@ class Checkpoints(lightning.Callback):
         seconds: float,
         progress: Progress,
         signals: SignalWatch,
+        config: ResolvedConfig,
         train_set: CocoDataset,
         val_set: CocoDataset | None,
     ) -> None:
         self.folder, self.seconds, self.progress = folder, seconds, progress
-        self.signals, self.train_set, self.val_set = signals, train_set, val_set
+        self.signals, self.config = signals, config
+        self.train_set, self.val_set = train_set, val_set
         self.started = self._ended = False
         self._saved_at = time.monotonic()
 
@@ -103,7 +111,7 @@ class Checkpoints(lightning.Callback):
     ) -> None:
         """Note what a resumed run must find again, and whether there is anything left to do."""
         backbone = pl_module.detector.backbone
-        checkpoint[ABOUT] = about(self.train_set, self.val_set, backbone, self._ended)
+        checkpoint[ABOUT] = about(self.config, self.train_set, self.val_set, backbone, self._ended)
 
     def _agreed(self, trainer: lightning.Trainer, flag: bool) -> bool:
         """True on every rank when it is on any: saving is done together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from yolokit.engine.module import DivergedError
@@ -28,6 +29,11 @@ def explained(
         return DivergedError(f"{error}; {_kept(folder)}")
     if isinstance(error, YolokitError):
         return error
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or folder.path
+        return YolokitError(
+            f"cannot write {where}: {error.strerror}. Make room there; {_kept(folder)}"
+        )
     text = " ".join(str(error).split())
     if resumed is not None and not started:
         return unusable(resumed, text[:100])

@@ -34,6 +34,7 @@ def first_detector(
     torch.manual_seed(config.train.seed)
     model, names = config.model, train_set.class_names
     if saved:
+        saved.require_same_settings(config)
         saved.require_same_data(train_set, val_set)
         update = {"name": saved.backbone, "weights": "none"}
         model = model.model_copy(update={"backbone": model.backbone.model_copy(update=update)})

@@ -1,10 +1,10 @@
-"""``last.ckpt`` read back: whole, sound, and of the data that is there now."""
+"""``last.ckpt`` read back: whole, sound, and of the data and settings that are there now."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
-from yolokit.errors import DataError, YolokitError
+from yolokit.errors import ConfigError, DataError, YolokitError
 
 ABOUT = "yolokit"  # the key of what we add to Lightning's state
+# What a run may be continued with another value of: how long, where from and how fast.
+_MAY_CHANGE = {
+    *("data.cache", "model.backbone.weights", "train.epochs", "train.time_budget", "train.pace"),
+    *("train.recipe", "train.workers", "train.precision", "train.eval_batch_size"),
+    *("train.validate_every", "train.early_stopping", "train.checkpoint_seconds"),
+    "train.tensorboard",
+}
 
 
 class ResumeError(YolokitError):
@@ -37,6 +45,7 @@ class Saved:
             in states that do not say.
         backbone: its name as built; weights may have brought it.
         mean, std: per channel of RGB in 0..1, that pictures are normalised with.
+        settings: the configuration key by key; None in states that do not say.
     """
 
     path: Path
@@ -49,6 +58,28 @@ class Saved:
     backbone: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    settings: Mapping[str, Any] | None
+
+    def require_same_settings(self, config: Config) -> None:
+        """Check that the run would go on as it began.
+
+        Raises:
+            ConfigError: naming the keys that have another value now.
+        """
+        now, before = _settings(config), self.settings
+        if before is None:
+            return
+        changed = [
+            f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
+            for key in sorted(now.keys() | before.keys())
+            if now.get(key) != before.get(key)
+        ]
+        if changed:
+            raise ConfigError(
+                f"the settings of {self.path.parent} have changed since it started: "
+                f"{_listed(changed)}. Put them back, or start a new run from this model with "
+                f"--from {self.path.parent}"
+            )
 
     def require_same_data(self, train_set: CocoDataset, val_set: CocoDataset | None) -> None:
         """Check that the run would go on with what it began with.
@@ -79,7 +110,11 @@ class Saved:
 
 
 def about(
-    train_set: CocoDataset, val_set: CocoDataset | None, backbone: Any, ended: bool
+    config: Config,
+    train_set: CocoDataset,
+    val_set: CocoDataset | None,
+    backbone: Any,
+    ended: bool,
 ) -> dict[str, Any]:
     """What to write under ``ABOUT`` into a state, for ``read_saved``."""
     return {
@@ -90,6 +125,7 @@ def about(
         "mean": list(backbone.mean),
         "std": list(backbone.std),
         "ended": ended,
+        "settings": _settings(config),
     }
 
 
@@ -116,6 +152,7 @@ def read_saved(path: Path) -> Saved:
             backbone=str(said["backbone"]),
             mean=_three(said["mean"]),
             std=_three(said["std"]),
+            settings=_mapping(said.get("settings")),
         )
     except OSError as error:
         raise unusable(path, error.strerror or str(error)) from error
@@ -140,6 +177,26 @@ def all_finite(tensors: Any) -> bool:
 
 def _fingerprint(dataset: CocoDataset | None) -> str:
     return dataset.fingerprint if dataset else ""
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Every key that a run keeps to, with its value, as JSON has it."""
+    tree = config.model_dump(mode="json", exclude={"data": {"train", "val", "test"}})
+    return {key: value for key, value in _leaves(tree) if key not in _MAY_CHANGE}
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _mapping(value: Any) -> Mapping[str, Any] | None:
+    if value is not None and not isinstance(value, dict):
+        raise ValueError("its settings are none")
+    return value
 
 
 def _require_sound(state: Any) -> None:

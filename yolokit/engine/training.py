@@ -102,6 +102,7 @@ def fit(
         seconds=resolved.train.checkpoint_seconds,
         progress=progress,
         signals=signals,
+        config=resolved,
         train_set=train_set,
         val_set=val_set,
     )
@@ -209,6 +210,7 @@ def _callbacks(
     report = EpochReport(folder=folder, progress=progress)
     validation = Validation(
         evaluate=validator,
+        kept=folder.model.is_file,
         expected_seconds=validator.expected_seconds if validator else None,
         save=save,
         report=report.report,

@@ -35,6 +35,7 @@ class Validation(lightning.Callback):
 
     Args:
         evaluate: scores a detector, or None without a validation split.
+        kept: whether the best model so far is still where it was written.
         expected_seconds: what scoring the whole split takes one process, from a slice of it.
         save: writes the model file: detector, epoch, its metrics.
         report: prints and records an epoch's numbers.
@@ -48,6 +49,7 @@ class Validation(lightning.Callback):
         self,
         *,
         evaluate: Callable[[Detector], CocoMetrics] | None,
+        kept: Callable[[], bool],
         expected_seconds: Callable[[Detector, Callable[[], float]], float] | None = None,
         save: Callable[[Detector, int, CocoMetrics | None], None],
         report: Callable[[lightning.Trainer, int, CocoMetrics | None, bool], None],
@@ -57,6 +59,7 @@ class Validation(lightning.Callback):
         ema: WeightAveraging | None,
     ) -> None:
         self.evaluate, self.save, self.report = evaluate, save, report
+        self.kept = kept
         self.expected_seconds = expected_seconds
         self.every, self.patience = every, patience
         self.progress, self.ema = progress, ema
@@ -71,6 +74,11 @@ class Validation(lightning.Callback):
         """Take up the best AP of the interrupted run."""
         self.best_ap = float(state_dict["best_ap"])
         self.since_best = int(state_dict["since_best"])
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Where somebody has taken the best model away, the next one is the best there is."""
+        if not trainer.strategy.broadcast(self.kept()):
+            self.best_ap = -1.0
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
