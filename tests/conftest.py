@@ -15,8 +15,10 @@ from PIL import Image
 
 from yolokit.config import ModelConfig
 from yolokit.models.build import build_detector
+from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
-from yolokit.sections import SplitConfig
+from yolokit.models.model_file import save_model
+from yolokit.sections import BackboneConfig, SplitConfig
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MakeDetector = Callable[..., Detector]
@@ -127,3 +129,24 @@ def painted_split(tmp_path: Path) -> Callable[..., SplitConfig]:
         return SplitConfig(images=tmp_path, annotations=path)
 
     return paint
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes, ``red`` (category 3) and ``white`` (90); 64 px; untrained."""
+    backbone = BackboneConfig(name="squeezenet1_1", weights="none")
+    config = ModelConfig.model_validate({"head": {"channels": 8}, "backbone": backbone})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        detector = build_detector(config, num_classes=2, image_hw=(64, 64))
+    card = ModelCard(
+        model=config,
+        class_names=["red", "white"],
+        category_ids=[3, 90],
+        image_hw=(64, 64),
+        mean=detector.backbone.mean,
+        std=detector.backbone.std,
+    )
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save_model(path, detector, card)
+    return path

@@ -22,7 +22,7 @@ from yolokit.errors import YolokitError
 from yolokit.signals import SignalWatch, StoppedBySignal, deaf
 
 # Each is a file beside this one with a ``command``, which may return its exit status.
-COMMANDS = ("train", "eval", "detect", "data", "env")
+COMMANDS = ("train", "eval", "detect", "bench", "data", "env")
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _EMPTY_VALUE = re.compile(r"--[a-z-]+=\s*")

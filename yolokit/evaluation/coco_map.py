@@ -138,8 +138,9 @@ def evaluate_rows(
 
 def _beyond_limit(detections: BoxTable) -> int:
     """Detections beyond the best ``COUNTED`` of a class in a picture."""
-    pairs = np.stack([detections.images, detections.categories], axis=1)
-    _, sizes = np.unique(pairs, axis=0, return_counts=True)
+    categories = int(detections.categories.max(initial=0)) + 1
+    pairs = detections.images * categories + detections.categories
+    _, sizes = np.unique(pairs, return_counts=True)
     return int(np.maximum(sizes - COUNTED, 0).sum())
 
 

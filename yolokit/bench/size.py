@@ -1,0 +1,88 @@
+"""How large a network is: parameters, operations a picture, and memory while it detects."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from yolokit.inference.predictor import Predictor
+
+_RUNS = 2  # the second one finds what the first one left allocated
+
+
+class NetworkSize(NamedTuple):
+    """Parameters, and billions of operations a picture; a product and a sum are two."""
+
+    parameters: int
+    gflops: float
+
+
+def network_size(model: Path) -> NetworkSize:
+    """The size of a model file's network, as it was trained: nothing folded.
+
+    Operations are those of convolutions and matrix products.
+
+    Raises:
+        WeightsError: see ``load_model``.
+    """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from yolokit.models.model_file import load_model
+
+    detector, card = load_model(model)
+    picture = torch.zeros(1, 3, *card.image_hw, dtype=torch.uint8)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        detector(picture)
+    parameters = sum(each.numel() for each in detector.parameters())
+    return NetworkSize(parameters, counter.get_total_flops() / 1e9)
+
+
+def peak_memory(model: Path, *, device: str, batch_size: int) -> float | None:
+    """Megabytes (10^6 bytes) that a process needs at most which loads a model and detects with it.
+
+    The process is started for this. Memory of a GPU is not counted.
+
+    Returns:
+        None where the system does not tell, or the process fails.
+    """
+    command = [sys.executable, "-m", __name__, str(model), device, str(batch_size)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:
+        return float(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        return None
+
+
+def _own_peak() -> float | None:
+    """Megabytes; of this program alone, where the process's number may be that of its parent."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        (line,) = (each for each in status.splitlines() if each.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+    except (OSError, ValueError):
+        pass
+    if sys.platform != "darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def _detect(model: str, device: str, batch_size: str) -> None:
+    predictor = Predictor.load(model, device=device)
+    grey = np.full((*predictor.image_hw, 3), 127, dtype=np.uint8)
+    for _ in range(_RUNS):
+        predictor.predict_images([grey] * int(batch_size))
+    if (peak := _own_peak()) is not None:
+        print(peak)
+
+
+if __name__ == "__main__":
+    _detect(*sys.argv[1:])
