@@ -26,6 +26,7 @@ from yolokit.sections import parse_duration
 SHIPPED = [
     "quickstart",
     "reference",
+    "yolo_efficientnet_lite0",
     "yolo_mobilenet_v2",
     "yolo_mobilenet_v3_large",
     "yolo_resnet18",

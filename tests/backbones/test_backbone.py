@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from collections.abc import Callable
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +422,78 @@ def test_timm_weights_from_a_file(tmp_path: Path) -> None:
         torch.testing.assert_close(backbone(x)[-1], expected)
     with pytest.raises(WeightsError, match="does not fit this backbone"):
         _build("timm:resnet18", str(tmp_path / "w.safetensors"))
+
+
+@pytest.fixture
+def deaf_proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the process asked of the network, which answers nothing."""
+    asked: list[str] = []
+
+    class Deaf(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.rfile.readline().decode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Deaf) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        for name in ("https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield asked
+        server.shutdown()
+        thread.join()
+
+
+def test_timm_weights_that_cannot_be_had_are_asked_for_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    deaf_proxy: list[str],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("timm")
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"-o model\.backbone\.weights=FILE") as caught:
+        _build("timm:tf_efficientnet_lite0", "imagenet")
+    assert "\n" not in str(caught.value) and capfd.readouterr() == ("", "")
+    assert len(deaf_proxy) == 1
+
+
+def test_timm_weights_in_the_hubs_cache_need_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaf_proxy: list[str]
+) -> None:
+    timm = pytest.importorskip("timm")
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    torch.manual_seed(4)
+    state = timm.create_model("mobilenetv3_small_050").state_dict()
+    preset = timm.get_pretrained_cfg("mobilenetv3_small_050")
+    repository = tmp_path / f"models--{preset.hf_hub_id.replace('/', '--')}"
+    snapshot = repository / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0123")
+    safetensors.torch.save_file(state, snapshot / "model.safetensors")
+    backbone = _build("timm:mobilenetv3_small_050", "imagenet")
+    assert torch.equal(backbone.trunk.state_dict()["conv_stem.weight"], state["conv_stem.weight"])
+    assert deaf_proxy == []
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_lite0", "mobilenetv4_conv_small"])
+def test_layers_that_timm_has_no_use_for_are_no_news(
+    tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(4)
+    model = timm.create_model(name).eval()
+    torch.save(model.state_dict(), tmp_path / "w.pth")
+    backbone = _build(f"timm:{name}", str(tmp_path / "w.pth")).eval()
+    assert capfd.readouterr() == ("", "")
+    x = torch.randn(1, 3, *HW)
+    with torch.no_grad():
+        expected = model.forward_intermediates(x, intermediates_only=True)
+        torch.testing.assert_close(backbone(x)[-2], expected[-2])
 
 
 @pytest.mark.parametrize(

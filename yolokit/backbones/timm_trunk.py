@@ -21,8 +21,9 @@ from yolokit.backbones.classifier_trunk import (
     on_meta,
 )
 from yolokit.backbones.folding import trace
+from yolokit.backbones.timm_weights import read_timm_imagenet
 from yolokit.backbones.weight_files import load_matching, read_state_dict
-from yolokit.errors import ConfigError, WeightsError
+from yolokit.errors import ConfigError
 from yolokit.types import LevelSpec
 
 PREFIX = "timm:"
@@ -97,27 +98,20 @@ def _levels(timm: ModuleType, name: str) -> tuple[list[LevelSpec], tuple[int, ..
 
 
 def _with_weights(timm: ModuleType, features: Any, name: str, weights: str) -> nn.Module:
+    model: nn.Module = features(pretrained=False)
     if weights == "none":
-        model: nn.Module = features(pretrained=False)
-    elif weights == "imagenet":
-        model = _pretrained(features, name)
+        return model
+    if weights == "imagenet":
+        state = read_timm_imagenet(timm, name)
     else:
         state = _checked_state(timm, name, weights)
-        model = features(pretrained=True, pretrained_cfg_overlay={"state_dict": state})
-        preset: Any = model.pretrained_cfg
-        del preset["state_dict"]  # a second copy of the weights
-    return model
-
-
-def _pretrained(features: Any, name: str) -> nn.Module:
-    try:
-        model: nn.Module = features(pretrained=True)
-    except Exception as error:  # the hub's client raises its own kinds, by version
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise WeightsError(
-            f"timm's pretrained weights of {name} cannot be had: {reason}. Run once with a "
-            "network, or give a file: -o model.backbone.weights=FILE"
-        ) from error
+    # timm warns of what it has no use for: layers above the deepest level.
+    names = {key for key in model.state_dict() if not key.endswith("num_batches_tracked")}
+    if names <= state.keys():
+        state = {key: state[key] for key in model.state_dict() if key in state}
+    model = features(pretrained=True, pretrained_cfg_overlay={"state_dict": state})
+    preset: Any = model.pretrained_cfg
+    del preset["state_dict"]  # a second copy of the weights
     return model
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ _DENSENET_KEY = re.compile(
 )
 _COUNTER = "num_batches_tracked"  # of batch norm; absent from files older than it
 _SHOWN_KEYS = 3
+_ANSWER_SECONDS = 10.0  # in which a server that is there says something
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -78,6 +81,8 @@ def fetch_weights(weights: WeightsEnum, what: str) -> dict[str, Tensor]:
     file_name = weights.url.rsplit("/", 1)[-1]
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
+        if not (folder / file_name).exists():
+            require_answer(weights.url)
         state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:
         problem = "is damaged" if (folder / file_name).exists() else "is not cached"
@@ -87,6 +92,23 @@ def fetch_weights(weights: WeightsEnum, what: str) -> dict[str, Tensor]:
             "-o model.backbone.weights=FILE"
         ) from error
     return {_DENSENET_KEY.sub(r"\1\2", key): value for key, value in state.items()}
+
+
+def require_answer(url: str) -> None:
+    """Ask an address once: libraries that download try it for a minute, or wait for ever.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        # An opener of its own: the shared one keeps the proxies that there were at its first use.
+        urllib.request.build_opener().open(request, timeout=_ANSWER_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        error.close()  # an answer too
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise OSError(f"{request.host} does not answer ({reason})") from error
 
 
 def load_matching(
