@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -71,6 +73,33 @@ def _assert_same(got: Detections, expected: Detections) -> None:
     np.testing.assert_array_equal(got.labels, expected.labels)
     np.testing.assert_allclose(got.scores, expected.scores, atol=1e-5)
     np.testing.assert_allclose(got.boxes, expected.boxes, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "head"),
+    [("mobilenet_v2", {"type": "yolo"}), ("resnet18", {"type": "yolov1", "grid_size": 3})],
+)
+def test_detection_imports_only_what_it_runs(
+    backbone: str, head: dict[str, Any], tmp_path: Path
+) -> None:
+    """torch's compiler alone takes longer to import than torch."""
+    tree = {"head": head, "backbone": {"name": backbone, "weights": "none"}}
+    config = ModelConfig.model_validate(tree)
+    detector = build_detector(config, num_classes=1, image_hw=HW)
+    mean, std = detector.backbone.mean, detector.backbone.std
+    names: dict[str, Any] = {"class_names": ["cat"], "category_ids": [1]}
+    card = ModelCard(model=config, image_hw=HW, mean=mean, std=std, **names)
+    save_model(tmp_path / "model.safetensors", detector, card)
+    program = f"""
+import sys, numpy, yolokit
+yolokit.load({str(tmp_path)!r}).predict(numpy.zeros((50, 60, 3), numpy.uint8), conf=0)[0].draw()
+names = "torch._dynamo torch._inductor lightning albumentations scipy timm pycocotools sympy"
+print([name for name in names.split() if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
 def test_a_batch_equals_its_pictures_alone(

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.models import get_model_weights
 
 from yolokit.backbones.classifier_trunk import ALIASES, VARIANTS, Trunk, cut_classifier
 from yolokit.backbones.detector_weights import (
@@ -26,6 +25,7 @@ from yolokit.backbones.detector_weights import (
 )
 from yolokit.backbones.frozen_front import FrozenFront
 from yolokit.backbones.timm_trunk import PREFIX, build_timm_trunk
+from yolokit.backbones.torchvision_models import get_model_weights
 from yolokit.backbones.weight_files import load_matching, read_imagenet, read_state_dict
 from yolokit.errors import WeightsError
 from yolokit.types import LevelSpec

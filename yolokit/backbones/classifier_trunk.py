@@ -14,11 +14,16 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
-import torchvision
-from torch import Tensor, fx, nn
-from torchvision.models import get_model, list_models
-from torchvision.models.feature_extraction import NodePathTracer
+from torch import fx, nn
 
+from yolokit.backbones.sizes import Sizes
+from yolokit.backbones.torchvision_models import (
+    NodePathTracer,
+    get_model,
+    list_models,
+    models,
+    ops,
+)
 from yolokit.errors import ConfigError
 from yolokit.types import LevelSpec
 
@@ -106,7 +111,7 @@ def group_stages(trunk: nn.Module, blocks: list[tuple[str, int]]) -> list[list[s
 
 
 def _build(name: str) -> nn.Module:
-    known = list_models(module=torchvision.models)
+    known = list_models(module=models)
     if name in VARIANTS:
         base, options = VARIANTS[name]
         variant: nn.Module = get_model(base, weights=None, **options)
@@ -135,15 +140,15 @@ def _trace(model: nn.Module, name: str) -> tuple[fx.Graph, dict[fx.Node, str]]:
 
 def _trace_mode(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
     tracer = NodePathTracer(
-        autowrap_modules=(math, torchvision.ops),
-        leaf_modules=[torchvision.ops.StochasticDepth],  # traced through, it would ignore .train()
+        autowrap_modules=(math, ops),
+        leaf_modules=[ops.StochasticDepth],  # traced through, it would ignore .train()
     )
     graph = tracer.trace(model)
     return graph, dict(tracer.node_to_qualname)
 
 
 def _blocks(model: nn.Module, graph: fx.Graph, paths: dict[fx.Node, str], name: str) -> list[Block]:
-    values = _Sizes(fx.GraphModule(on_meta(model), graph))
+    values = Sizes(fx.GraphModule(on_meta(model), graph))
     try:
         values.run(torch.empty(1, 3, PROBE, PROBE, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as error:
@@ -163,20 +168,6 @@ def _block_path(model: nn.Module, path: str) -> str:
     return (
         ".".join([top, *rest[:1]]) if isinstance(getattr(model, top, None), nn.Sequential) else top
     )
-
-
-class _Sizes(fx.Interpreter):
-    """Runs a graph and remembers the size of every tensor in it."""
-
-    def __init__(self, module: fx.GraphModule) -> None:
-        super().__init__(module)
-        self.sizes: dict[fx.Node, tuple[int, ...]] = {}
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if isinstance(value, Tensor):
-            self.sizes[n] = tuple(value.shape)
-        return value
 
 
 def on_meta(module: nn.Module) -> nn.Module:
@@ -205,7 +196,8 @@ def _cut(model: nn.Module, graph: fx.Graph, outputs: list[fx.Node]) -> fx.GraphM
 def check_input(trunk: nn.Module, name: str, image_hw: tuple[int, int]) -> None:
     """Raise ``ConfigError`` unless the trunk can see pictures of this (height, width)."""
     try:
-        on_meta(trunk).eval()(torch.empty(1, 3, *image_hw, device="meta"))
+        ghost, picture = on_meta(trunk).eval(), torch.empty(1, 3, *image_hw, device="meta")
+        Sizes(ghost).run(picture) if isinstance(ghost, fx.GraphModule) else ghost(picture)
     except RuntimeError as error:
         raise ConfigError(
             f"backbone {name} cannot see {image_hw[0]}x{image_hw[1]} px. Raise data.image_size"

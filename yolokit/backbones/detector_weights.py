@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.models import get_model_weights
 
 from yolokit.backbones.classifier_trunk import REDUCED_TAIL
+from yolokit.backbones.torchvision_models import get_model_weights
 from yolokit.backbones.weight_files import fetch_weights
 from yolokit.errors import WeightsError
 

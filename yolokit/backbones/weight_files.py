@@ -13,8 +13,8 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torchvision.models import WeightsEnum, get_model_weights
 
+from yolokit.backbones.torchvision_models import WeightsEnum, get_model_weights
 from yolokit.errors import WeightsError
 
 _AUXILIARY_HEADS = ("AuxLogits", "aux1", "aux2")  # inception_v3, googlenet: training only

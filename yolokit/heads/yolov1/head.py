@@ -118,6 +118,8 @@ class YoloV1Head(nn.Module):
         """Start from plausible constants: nothing squashes these outputs, so nothing mends them."""
         last = self.predict[-1]
         assert isinstance(last, nn.Conv2d | nn.Linear) and last.bias is not None
+        if last.bias.is_meta:  # sizes without values
+            return
         nn.init.normal_(last.weight, std=_LAST_WEIGHT_STD)
         low, high = _FIRST_SQRT_SIZES
         sizes = torch.linspace(low, high, self.boxes_per_cell + 2)[1:-1]  # apart: ties never split
