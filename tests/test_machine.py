@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.machine import thread_limit, usable_cpus, usable_memory
+from yolokit.machine import compute_threads, thread_limit, usable_cpus, usable_memory
 
 GIB = 2**30
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -97,3 +97,39 @@ def test_a_process_bound_to_one_processor_has_one() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"
+
+
+def lay_out_cores(root: Path, siblings: dict[int, str]) -> Path:
+    for number, text in siblings.items():
+        place = root / f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list"
+        place.parent.mkdir(parents=True)
+        place.write_text(text + "\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("environment", "siblings", "quota", "threads"),
+    [
+        ({}, {}, "max 100000", 4),  # nothing known of cores: each processor is one
+        ({}, {0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, "max 100000", 2),
+        ({}, {0: "0,4", 1: "1,5", 2: "2,6", 3: "3,7"}, "max 100000", 4),
+        ({}, {0: "0,4", 1: "1,5", 2: "2,6", 3: "3,7"}, "150000 100000", 2),
+        ({}, {0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, "100000 100000", 1),
+        ({"OMP_NUM_THREADS": "3"}, {0: "0-3", 1: "0-3", 2: "0-3", 3: "0-3"}, "max 100000", 3),
+        ({"OMP_NUM_THREADS": "3,2"}, {}, "max 100000", 3),
+        ({"OMP_NUM_THREADS": "0"}, {}, "max 100000", 4),
+        ({"OMP_NUM_THREADS": "many"}, {}, "max 100000", 4),
+        ({"OMP_NUM_THREADS": "99999999999"}, {}, "max 100000", 4),
+    ],
+)
+def test_a_network_gets_a_thread_a_core(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    siblings: dict[int, str],
+    quota: str,
+    threads: int,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
+    root = lay_out_cores(lay_out(tmp_path, "0::/", {"cpu.max": quota}), siblings)
+    assert compute_threads(environment, root) == threads

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from yolokit._version import __version__
 
 if TYPE_CHECKING:
-    from yolokit.api import evaluate, train
+    from yolokit.api import train
     from yolokit.inference.predictor import Predictor, load
+    from yolokit.scoring import evaluate
 
 __all__ = ["Predictor", "__version__", "evaluate", "load", "train"]
 
 _HOMES = {
     "Predictor": "yolokit.inference.predictor",
-    "evaluate": "yolokit.api",
+    "evaluate": "yolokit.scoring",
     "load": "yolokit.inference.predictor",
     "train": "yolokit.api",
 }

@@ -1,4 +1,4 @@
-"""Training and scoring from Python: what ``yolokit train`` and ``yolokit eval`` do."""
+"""Training from Python: what ``yolokit train`` does."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from pathlib import Path
 
 from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
-from yolokit.data.locate import choose_split, locate_splits
+from yolokit.data.locate import locate_splits
 from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved, read_saved
 from yolokit.engine.spawning import require_main_program
 from yolokit.engine.training import fit
 from yolokit.errors import ConfigError
-from yolokit.evaluation.coco_map import CocoMetrics
-from yolokit.evaluation.evaluate import evaluate_split
-from yolokit.inference.predictor import Predictor
 from yolokit.models.model_file import load_model
 from yolokit.models.transfer import model_file
 from yolokit.report.write import leave_report
@@ -181,36 +178,3 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
 
 def _absolute(split: SplitConfig) -> SplitConfig:
     return SplitConfig(images=split.images.absolute(), annotations=split.annotations.absolute())
-
-
-def evaluate(
-    model: Predictor | str | Path,
-    *,
-    data: str | Path,
-    split: str = "val",
-    batch_size: int = 16,
-    workers: int | None = None,
-    device: str = "auto",
-) -> CocoMetrics:
-    """Score a trained detector on labelled pictures, as ``yolokit eval`` does.
-
-    Args:
-        model: a loaded model, or its file or run folder.
-        data: a data folder or data.yaml.
-        split: "train", "val" or "test".
-        batch_size: pictures a step.
-        workers: decoding threads; None for what suits the device.
-        device: where a model file is loaded to; a loaded model stays where it is.
-
-    Raises:
-        YolokitError: no such model, data or split.
-    """
-    predictor = model if isinstance(model, Predictor) else Predictor.load(model, device=device)
-    with isolated():
-        metrics, _ = evaluate_split(
-            predictor,
-            choose_split(data, split),
-            batch_size=batch_size,
-            workers=workers,
-        )
-    return metrics

@@ -14,6 +14,8 @@ from pathlib import Path
 
 _ROOT = Path("/")  # tests lay out another
 _MOUNT = "sys/fs/cgroup"
+_SIBLINGS = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+_MOST_THREADS = 1024  # a larger number is a slip of the pen
 
 
 def usable_memory(root: Path = _ROOT) -> int | None:
@@ -48,6 +50,21 @@ def usable_cpus(root: Path = _ROOT) -> int:
     return max(1, math.ceil(min([*quotas, _own_cpus()])))
 
 
+def compute_threads(environment: Mapping[str, str], root: Path = _ROOT) -> int:
+    """How many threads a network is best computed with: one a core, within ``usable_cpus``.
+
+    Two threads that share a core's arithmetic units wait for each other.
+
+    Args:
+        environment: of the process; a number in ``OMP_NUM_THREADS`` is kept.
+        root: the folder that holds ``proc`` and ``sys``.
+    """
+    given = environment.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if given.isdecimal() and 0 < int(given) <= _MOST_THREADS:
+        return int(given)
+    return min(usable_cpus(root), _own_cores(root))
+
+
 def thread_limit(environment: Mapping[str, str], root: Path = _ROOT) -> dict[str, str]:
     """What to add to the environment before torch is loaded, for it knows nothing of quotas.
 
@@ -68,6 +85,14 @@ def _own_cpus() -> int:
     """The processors on which the scheduler may put this process."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _own_cores(root: Path) -> int:
+    """The cores that the processors of this process are threads of."""
+    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
+    numbers = affinity(0) if affinity else range(os.cpu_count() or 1)
+    cores = {_read(root / _SIBLINGS.format(number)) or str(number) for number in numbers}
+    return max(1, len(cores))
 
 
 def _physical_memory() -> int | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
-import torch
 
 
 @contextmanager
@@ -18,9 +19,10 @@ def isolated() -> Iterator[None]:
 
     Inside, Lightning's advice for its developers is not heard; its errors are.
     """
-    own, numbers, tensors = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    gpus = torch.cuda.get_rng_state_all() if started else []
+    own, numbers = random.getstate(), np.random.get_state()
+    torch: Any = sys.modules.get("torch")  # where nobody loaded it, it has no state
+    tensors = torch.get_rng_state() if torch else None
+    gpus = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_initialized() else []
     advice = logging.getLogger("lightning.pytorch")
     level = advice.level
     try:
@@ -32,6 +34,7 @@ def isolated() -> Iterator[None]:
         advice.setLevel(level)
         random.setstate(own)
         np.random.set_state(numbers)
-        torch.set_rng_state(tensors)
+        if torch:
+            torch.set_rng_state(tensors)
         if gpus:
             torch.cuda.set_rng_state_all(gpus)

@@ -12,7 +12,7 @@ from yolokit.types import DecodedArrays
 
 @runtime_checkable
 class Backend(Protocol):
-    """A network ready to detect. One file each: torch today; no other file knows which it is."""
+    """A network ready to detect. One file each; only ``loading.py`` knows which it is."""
 
     @property
     def device(self) -> str:
@@ -20,7 +20,7 @@ class Backend(Protocol):
 
     @property
     def description(self) -> str:
-        """Library and device in a few words, for people."""
+        """Library, device and the precision it computes in, in a few words, for people."""
 
     def to(self, device: str) -> None:
         """Move there.

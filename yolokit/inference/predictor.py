@@ -5,36 +5,31 @@ Needs no torch but for a model of torch's: what runs the network is behind ``Bac
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from yolokit.data.images import decode_image, read_image
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import ConfigError
 from yolokit.inference.backend import Backend
+from yolokit.inference.exported import ComputePrecision, require_within_nms
+from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
+from yolokit.inference.sources import Source, is_many, listed, pixels_of
 from yolokit.models.card import ModelCard
 from yolokit.types import Detections
 
 if TYPE_CHECKING:
     from yolokit.models.detector import Detector
 
-Source: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image
-
-_DEEP_MODES = ("I", "F")  # 16 and 32 bits a sample
 _BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
 _SHOWN = 20  # classes named in an error
-_SINGLE = (str, Path, np.ndarray, Image.Image)
-_EXPECTED = "expected a path, a PIL image or a uint8 RGB array [H, W, 3]"
 
 
 class Predictor:
@@ -54,16 +49,28 @@ class Predictor:
         self.card = card
 
     @classmethod
-    def load(cls, path: str | Path, *, device: str = "auto") -> Predictor:
-        """Read a model file, or the one in a run folder.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        precision: ComputePrecision = "auto",
+    ) -> Predictor:
+        """Read a model of any kind.
+
+        Args:
+            path: a ``model.safetensors``, or the run folder that holds one; an exported ``.onnx``
+                file; an OpenVINO folder, or the ``model.xml`` in it.
+            device: ``auto``: for weights a GPU where there is one, for exported files the CPU.
+            precision: ``auto`` computes in fewer bits where the processor does and the model was
+                measured so; ``f32`` in 32 bits.
 
         Raises:
             WeightsError: missing, damaged, or no model of yolokit's.
-            ConfigError: no such device here.
+            ConfigError: no such device here, what runs it is not installed, or a file that was
+                exported for fewer bits than ``precision``.
         """
-        from yolokit.inference.torch_backend import load_torch
-
-        return cls(*load_torch(Path(path), device))
+        return cls(*load_backend(Path(path), device, precision))
 
     @property
     def class_names(self) -> list[str]:
@@ -84,6 +91,20 @@ class Predictor:
     def device(self) -> str:
         """Where the network computes: ``cpu``, ``cuda:0``, …"""
         return self.backend.device
+
+    def require_possible(
+        self,
+        *,
+        conf: float | None = None,
+        iou: float | None = None,
+        max_detections: int | None = None,
+    ) -> None:
+        """Check what ``predict`` is going to be asked for.
+
+        Raises:
+            ConfigError: the model suppresses inside its graph, by other thresholds.
+        """
+        require_within_nms(self.card, conf=conf, iou=iou, max_detections=max_detections)
 
     def to(self, device: str) -> Predictor:
         """Move to a device; returns itself."""
@@ -147,10 +168,12 @@ class Predictor:
         Raises:
             ImageError: a picture that cannot be read; the message names it.
             WeightsError: the model's outputs are not numbers.
-            ConfigError: the model knows no class of that name.
+            ConfigError: the model knows no class of that name, or has NMS inside that cannot give
+                what is asked for.
             ValueError: an argument out of range, or an array of another shape or type.
         """
         _check(conf=conf, iou=iou, max_detections=max_detections, batch_size=batch_size)
+        self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
         labels_of(classes, self.class_names)  # at once, not when the first result is asked for
 
         def detect(images: list[NDArray[np.uint8]]) -> list[Detections]:
@@ -158,8 +181,8 @@ class Predictor:
                 images, conf=conf, iou=iou, max_detections=max_detections, classes=classes
             )
 
-        results = self._results(_listed(sources), detect, batch_size)
-        endless = stream or (_is_many(sources) and not hasattr(sources, "__len__"))
+        results = self._results(listed(sources), detect, batch_size)
+        endless = stream or (is_many(sources) and not hasattr(sources, "__len__"))
         return results if endless else list(results)
 
     def _results(
@@ -170,7 +193,7 @@ class Predictor:
     ) -> Iterator[Result]:
         waiting = iter(sources)
         while chunk := list(islice(waiting, batch_size)):
-            images = [_read(source) for source in chunk]
+            images = [pixels_of(source) for source in chunk]
             for source, image, detections in zip(chunk, images, detect(images), strict=True):
                 path = str(source) if isinstance(source, str | Path) else None
                 yield Result(
@@ -204,6 +227,7 @@ class Predictor:
             WeightsError, ConfigError, ValueError: as for ``predict``.
         """
         _check(conf=conf, iou=iou, max_detections=max_detections)
+        self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
         if not images:
             return []
         prepared, letterboxes = zip(*(prepare_image(i, self.image_hw) for i in images), strict=True)
@@ -219,9 +243,11 @@ class Predictor:
         )
 
 
-def load(path: str | Path, *, device: str = "auto") -> Predictor:
-    """Read a model file, or the one in a run folder, ready to predict; see ``Predictor``."""
-    return Predictor.load(path, device=device)
+def load(
+    path: str | Path, *, device: str = "auto", precision: ComputePrecision = "auto"
+) -> Predictor:
+    """Read a model of any kind, ready to predict; see ``Predictor.load``."""
+    return Predictor.load(path, device=device, precision=precision)
 
 
 def labels_of(names: Sequence[str] | None, class_names: Sequence[str]) -> list[int] | None:
@@ -256,46 +282,3 @@ def _check(
     for name, count in (("max_detections", max_detections), ("batch_size", batch_size)):
         if count is not None and (count < 1 or not math.isfinite(count) or count != int(count)):
             raise ValueError(f"{name} must be a whole number of at least 1, got {count}")
-
-
-def _is_many(sources: Any) -> bool:
-    return isinstance(sources, Iterable) and not isinstance(sources, (*_SINGLE, bytes, bytearray))
-
-
-def _listed(sources: Any) -> Iterable[Any]:
-    if _is_many(sources):
-        return sources  # type: ignore[no-any-return]
-    if not isinstance(sources, _SINGLE):
-        raise ValueError(f"{_EXPECTED}, or several, got {type(sources).__name__}")
-    return [sources]
-
-
-def _read(source: Any) -> NDArray[np.uint8]:
-    if isinstance(source, str | Path):
-        return read_image(source)
-    if isinstance(source, Image.Image):
-        return _from_pil(source)
-    if (
-        not isinstance(source, np.ndarray)
-        or source.dtype != np.uint8
-        or source.ndim != 3
-        or source.shape[2] != 3
-        or source.size == 0
-    ):
-        got = (
-            f"{source.dtype} {list(source.shape)}"
-            if isinstance(source, np.ndarray)
-            else type(source).__name__
-        )
-        raise ValueError(f"{_EXPECTED}, got {got}")
-    return source
-
-
-def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
-    """Upright 8-bit RGB, by the rules for files: deep samples pass through their decoder."""
-    upright = ImageOps.exif_transpose(image)
-    if not upright.mode.startswith(_DEEP_MODES):
-        return np.array(upright.convert("RGB"), dtype=np.uint8)
-    stored = io.BytesIO()
-    upright.save(stored, format="TIFF")  # lossless
-    return decode_image(stored.getvalue(), name=f"a PIL image of mode {image.mode}")

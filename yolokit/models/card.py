@@ -130,6 +130,13 @@ def read_card(text: str, where: str) -> ModelCard:
         ) from error
 
 
+def printable(text: str) -> str:
+    """The beginning of what a stranger's file made somebody say: one line, nothing that a terminal
+    obeys."""
+    line = "".join(" " if _is_control(c) or c.isspace() else c for c in text[: 4 * _LONGEST_REASON])
+    return " ".join(line.split())[:_LONGEST_REASON]
+
+
 def _upgraded(tree: Any) -> Any:
     """A card as it is written today; what yolokit never wrote is left to the validation."""
     if not (isinstance(tree, dict) and tree.get("format", 1) == 1):
@@ -144,8 +151,7 @@ def _reason(error: Exception) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     said = first["msg"].removeprefix("Value error, ")
-    quoted = f"{where}: {said}" if where else said
-    return "".join(" " if _is_control(c) or c.isspace() else c for c in quoted)[:_LONGEST_REASON]
+    return printable(f"{where}: {said}" if where else said)
 
 
 def _is_hostile(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +12,9 @@ from yolokit.sections import Count
 ExportFormat: TypeAlias = Literal["onnx", "openvino"]
 Precision: TypeAlias = Literal["f32", "f16", "int8"]
 PictureSource: TypeAlias = Literal["train", "val", "test", "synthesis"]  # the last: made-up photos
+
+ONNX_SUFFIX = ".onnx"
+OPENVINO_MODEL = "model.xml"  # beside model.bin
 
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Difference: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -83,3 +87,20 @@ class ExportRecord(_Record):
     ap_split: PictureSource | None = None
     weights_fingerprint: _Hash = ""
     versions: dict[_Word, _Word] = Field(default={}, max_length=20)
+
+
+def exported_file(path: Path) -> tuple[ExportFormat, Path] | None:
+    """What kind of exported file a path is, and the file to open; None for any other path.
+
+    Args:
+        path: a file, or the folder of an OpenVINO model; need not be there.
+    """
+    if path.is_dir():
+        inside = path / OPENVINO_MODEL
+        return ("openvino", inside) if inside.is_file() else None
+    suffix = path.suffix.lower()
+    if suffix == ONNX_SUFFIX:
+        return "onnx", path
+    if suffix == ".bin":
+        path = path.with_suffix(".xml")
+    return ("openvino", path) if suffix in (".xml", ".bin") else None

@@ -19,6 +19,7 @@ from yolokit.files import written_atomically
 from yolokit.models.build import build_detector
 from yolokit.models.card import ModelCard, read_card
 from yolokit.models.detector import Detector
+from yolokit.models.export_record import exported_file
 
 _KEY = "yolokit"
 _VARIANCE = "running_var"  # the last part of a batch norm's key
@@ -45,6 +46,7 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
     Raises:
         WeightsError: missing, of another kind, truncated, or not written by yolokit.
     """
+    require_not_exported(path)
     path = path / MODEL_NAME if path.is_dir() else path
     _check_kind(path)
     try:
@@ -70,6 +72,19 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
             f"It was written by yolokit {card.yolokit_version}, this is {__version__}"
         ) from error
     return detector.eval(), card
+
+
+def require_not_exported(path: Path) -> None:
+    """Refuse an exported model where weights are wanted.
+
+    Raises:
+        WeightsError: it is one.
+    """
+    if (exported := exported_file(path)) is not None:
+        raise WeightsError(
+            f"{path} is an exported model ({exported[0]}), which holds no weights to go on from. "
+            f"Give the {MODEL_NAME} it was made from"
+        )
 
 
 def _check_kind(path: Path) -> None:

@@ -1,0 +1,58 @@
+"""From a path to a network that is ready: which backend runs it is what the file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from yolokit.errors import ConfigError, WeightsError
+from yolokit.inference.backend import Backend
+from yolokit.inference.exported import ComputePrecision
+from yolokit.models.card import ModelCard
+from yolokit.models.export_record import exported_file
+
+
+def load_backend(
+    path: Path, device: str = "auto", precision: ComputePrecision = "auto"
+) -> tuple[Backend, ModelCard]:
+    """A model on a device, and its card.
+
+    Args:
+        path: a ``model.safetensors`` or a run folder; a ``.onnx`` file; an OpenVINO folder or its
+            ``model.xml``.
+        device: ``auto``, ``cpu``, ``cuda``, …: what this kind of file can be run on.
+        precision: ``f32`` computes in 32 bits even where fewer are as good and faster.
+
+    Raises:
+        WeightsError: missing, damaged, or no model of yolokit's.
+        ConfigError: no such device here, the library is not installed, or no such precision.
+    """
+    if precision not in ("auto", "f32"):
+        raise ConfigError(f"precision must be auto or f32, got {precision!r}")
+    exported = exported_file(path)
+    if exported is None:
+        return _load_torch(path, device)
+    kind, file = exported
+    if not file.is_file():
+        raise WeightsError(f"no model file {file}. Give an exported model, or model.safetensors")
+    if kind == "onnx":
+        from yolokit.inference.onnx_backend import load_onnx
+
+        return load_onnx(file, device, precision)
+    from yolokit.inference.openvino_backend import load_openvino
+
+    return load_openvino(file, device, precision)
+
+
+def _load_torch(path: Path, device: str) -> tuple[Backend, ModelCard]:
+    if not path.exists():
+        raise WeightsError(f"no model file {path}. Give the model.safetensors of a run")
+    try:
+        from yolokit.inference.torch_backend import load_torch
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision", "safetensors"):
+            raise
+        raise ConfigError(
+            f"{path} needs PyTorch, which is not installed here. Install yolokit with all it "
+            "requires, or export the model where PyTorch is: yolokit export"
+        ) from error
+    return load_torch(path, device)

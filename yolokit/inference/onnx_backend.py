@@ -1,0 +1,163 @@
+"""The ONNX Runtime backend: an exported ``.onnx`` file on a CPU or an NVIDIA GPU. No torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.errors import ConfigError, WeightsError
+from yolokit.inference.exported import (
+    INPUT,
+    Answer,
+    ComputePrecision,
+    ExportedNetwork,
+    Port,
+    export_card,
+    require_precision,
+)
+from yolokit.machine import compute_threads
+from yolokit.models.card import ModelCard, printable
+from yolokit.types import DecodedArrays
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+_CUDA = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+_SILENT = 4  # ONNX Runtime's severity "fatal": what is wrong is raised
+_GPU_PICTURES = 32  # a step, of a file that takes any number
+_DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+}
+
+
+class OnnxBackend:
+    """An ONNX file, ready to detect; its threads sleep while they have nothing to do.
+
+    Args:
+        path: the file.
+        device: ``cpu``, ``auto`` (the CPU) or ``cuda``, ``cuda:1``, … with onnxruntime-gpu.
+        precision: ``f32`` refuses a file that computes in fewer bits.
+
+    Raises:
+        WeightsError: no such file, damaged, or not what its card says.
+        ConfigError: onnxruntime is missing, no such device, or no such precision.
+    """
+
+    def __init__(
+        self, path: Path, device: str = "auto", precision: ComputePrecision = "auto"
+    ) -> None:
+        self._path, self._precision = path, precision
+        self._threads = compute_threads(os.environ)
+        self._device, self._session = _open(path, device, precision, self._threads)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.card, record = export_card(metadata.get("yolokit"), str(path), "onnx")
+        require_precision(precision, record, str(path))
+        self._network = ExportedNetwork(
+            self.card,
+            record,
+            [_port(each) for each in self._session.get_inputs()],
+            [_port(each) for each in self._session.get_outputs()],
+            str(path),
+        )
+        self._names = [each.name for each in self._session.get_outputs()]
+
+    @property
+    def device(self) -> str:
+        """Where it computes: ``cpu``, ``cuda:0``, …"""
+        return self._device
+
+    @property
+    def description(self) -> str:
+        """Library, version, device, and the precision it computes in."""
+        import onnxruntime
+
+        precision = self._network.record.precision
+        return f"onnxruntime {onnxruntime.__version__} on {self._device} in {precision}"
+
+    def to(self, device: str) -> None:
+        """Read the file again for another device.
+
+        Raises:
+            WeightsError, ConfigError: as the constructor.
+        """
+        self._device, self._session = _open(self._path, device, self._precision, self._threads)
+
+    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+        """See ``Backend``; on a CPU a picture a thread, so that layers find each other's results
+        in its cache."""
+        part = self._threads if self._device == "cpu" else _GPU_PICTURES
+        return self._network.detect(images, self._run, part)
+
+    def _run(self, images: NDArray[np.uint8]) -> Answer:
+        try:
+            answers = self._session.run(self._names, {INPUT: images})
+        except Exception as error:  # its classes share no base of their own
+            raise self._network.failed(error) from error
+        return dict(zip(self._names, answers, strict=True))
+
+
+def load_onnx(
+    path: Path, device: str = "auto", precision: ComputePrecision = "auto"
+) -> tuple[OnnxBackend, ModelCard]:
+    """An ONNX file's network on a device, and its card; see ``OnnxBackend``."""
+    backend = OnnxBackend(path, device, precision)
+    return backend, backend.card
+
+
+def _open(
+    path: Path, device: str, precision: ComputePrecision, threads: int
+) -> tuple[str, onnxruntime.InferenceSession]:
+    """The device's full name, and the file on it."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError(
+            f"{path} needs ONNX Runtime, which cannot be imported ({printable(str(error))}). "
+            "pip install onnxruntime"
+        ) from error
+    name, provider = _provider(device, precision, onnxruntime.get_available_providers())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _SILENT
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:  # its classes share no base of their own
+        raise WeightsError(
+            f"cannot read {path}: {printable(str(error))}. The file is damaged or too new; copy or "
+            "export it again"
+        ) from error
+    if session.get_providers()[0] != provider[0]:
+        raise ConfigError(f"ONNX Runtime cannot use {device!r} here. Use --device cpu")
+    return name, session
+
+
+def _provider(
+    device: str, precision: ComputePrecision, available: list[str]
+) -> tuple[str, tuple[str, dict[str, Any]]]:
+    """A device's full name, and ONNX Runtime's name and options for it."""
+    if device in ("auto", "cpu"):
+        return "cpu", (_CPU, {})
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not (number or "0").isdecimal() or _CUDA not in available:
+        raise ConfigError(
+            f"ONNX Runtime has no device {device!r} here. Use --device cpu; for NVIDIA GPUs "
+            "pip install onnxruntime-gpu instead of onnxruntime"
+        )
+    index = int(number or 0)
+    options = {"device_id": index, "use_tf32": int(precision == "auto")}
+    return f"cuda:{index}", (_CUDA, options)
+
+
+def _port(node: Any) -> Port:
+    """A node of ONNX Runtime's; a dimension that has a name, or none, is open."""
+    shape = tuple(size if isinstance(size, int) else None for size in node.shape)
+    return Port(node.name, _DTYPES.get(node.type, node.type), shape)
