@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import yolokit
+from yolokit.backbones.folding import fold_batch_norms
 from yolokit.config import ModelConfig
 from yolokit.data.images import read_image
 from yolokit.data.prepare import prepare_image
@@ -146,8 +147,8 @@ def test_batch_size_changes_nothing(
 def test_the_backend_is_the_detector(
     model_file: Path, predictor: Predictor, images: list[NDArray[np.uint8]]
 ) -> None:
-    """Contiguous CHW bytes, a picture a thread: bit for bit the same."""
-    detector, _ = load_model(model_file)
+    """Contiguous CHW bytes, a picture a thread, batch norms folded: bit for bit the same."""
+    detector = fold_batch_norms(load_model(model_file)[0])
     prepared = [prepare_image(image, HW) for image in images]
     batch = torch.stack([torch.from_numpy(p).permute(2, 0, 1).contiguous() for p, _ in prepared])
     with torch.inference_mode():

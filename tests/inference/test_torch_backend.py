@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from yolokit.config import ModelConfig
 from yolokit.errors import ConfigError
-from yolokit.inference.torch_backend import TorchBackend, _above, evaluating
+from yolokit.inference.torch_backend import TorchBackend, _above, evaluating, load_torch
+from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
+from yolokit.models.model_file import save_model
 from yolokit.types import DecodedArrays, DecodedBoxes
 
 HW = (64, 96)
@@ -63,11 +69,102 @@ def test_a_detector_in_training_is_scored_with_the_weights_it_has(make_detector:
     detector = make_detector("resnet18").train()
     with evaluating(detector) as backend:
         assert not detector.training
+        assert backend._network is detector  # nothing is folded
         before = backend(pictures(1))
         with torch.no_grad():
             detector.get_submodule("backbone.trunk.layer1.0.conv1").weight.mul_(2)
         assert not np.array_equal(backend(pictures(1)).scores, before.scores)
     assert detector.training
+
+
+def unsettled(detector: Detector) -> Detector:
+    """With batch norms that have seen something, so that folding them does something."""
+    generator = torch.Generator().manual_seed(3)
+    for module in detector.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor, low, high in (
+                *((module.weight, 0.5, 1.5), (module.bias, -0.2, 0.2)),
+                *((module.running_mean, -0.2, 0.2), (module.running_var, 0.5, 1.5)),
+            ):
+                assert tensor is not None
+                tensor.data.uniform_(low, high, generator=generator)
+    return detector.eval()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        ("mobilenet_v2", {"head": "yolo"}),
+        ("resnet18", {"head": "yolo", "one_to_one": True, "separable": True}),
+        ("efficientnet_b0", {"head": "yolov1"}),
+        ("squeezenet1_1", {"head": "yolov1", "variant": "fc"}),
+        ("timm:mobilenetv4_conv_small", {"head": "yolo"}),  # batch norms that hold an activation
+        ("timm:tf_efficientnet_lite0", {"head": "yolo"}),
+    ],
+)
+def test_a_final_detector_is_folded_and_finds_the_same(
+    make_detector: Any, backbone: str, options: dict[str, Any]
+) -> None:
+    if backbone.startswith("timm:"):
+        pytest.importorskip("timm")
+    detector = unsettled(make_detector(backbone, **options))
+    backend = TorchBackend.of_final(detector, "cpu")
+    assert batch_norms(backend._network) == 0 < batch_norms(detector)
+    got, expected = backend(pictures(2)), TorchBackend(detector)(pictures(2))
+    assert got.one_to_one == expected.one_to_one
+    np.testing.assert_allclose(got.boxes, expected.boxes, rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(got.scores, expected.scores, rtol=1e-5, atol=1e-5)
+
+
+def batch_norms(network: nn.Module) -> int:
+    """How many batch norms compute."""
+    ran: list[nn.Module] = []
+    hooks = [
+        module.register_forward_hook(lambda norm, *_: ran.append(norm))
+        for module in network.modules()
+        if isinstance(module, _BatchNorm)
+    ]
+    dtype = next(network.parameters()).dtype
+    network(torch.zeros(1, 3, *HW, dtype=dtype))
+    for hook in hooks:
+        hook.remove()
+    return len(ran)
+
+
+def test_a_loaded_model_is_folded_moved_and_saved_as_it_was(
+    make_detector: Any, tmp_path: Path
+) -> None:
+    """Its detector keeps its batch norms: what is written again are the same bytes."""
+    detector = unsettled(make_detector("resnet18"))
+    tree = {
+        "head": {"type": "yolov1", "grid_size": 3, "channels": 16},
+        "backbone": {"name": "resnet18", "weights": "none"},
+    }
+    names: dict[str, Any] = {"class_names": list("abc"), "category_ids": [1, 2, 3]}
+    card = ModelCard(
+        model=ModelConfig.model_validate(tree),
+        image_hw=HW,
+        mean=detector.backbone.mean,
+        std=detector.backbone.std,
+        **names,
+    )
+    first, second = tmp_path / "model.safetensors", tmp_path / "second.safetensors"
+    save_model(first, detector, card)
+    backend, read = load_torch(first, "cpu")
+    backend.to("cpu")
+    assert batch_norms(backend._network) == 0
+    save_model(second, backend.detector, read)
+    assert second.read_bytes() == first.read_bytes()
+    expected = TorchBackend(detector)(pictures(1))
+    np.testing.assert_allclose(backend(pictures(1)).scores, expected.scores, rtol=1e-4, atol=1e-5)
+
+
+def test_moving_moves_what_runs_and_what_is_kept(make_detector: Any) -> None:
+    backend = TorchBackend.of_final(make_detector("resnet18").eval(), "cpu")
+    backend.to("meta")
+    assert backend.device == "meta"
+    assert {p.device.type for p in backend.detector.parameters()} == {"meta"}
+    assert {p.device.type for p in backend._network.parameters()} == {"meta"}
 
 
 def test_it_says_what_and_where_it_is(make_detector: Any) -> None:
