@@ -36,7 +36,8 @@ class Alternative:
 def sample(dataset: CocoDataset, truth: CocoTree) -> tuple[CocoDataset, CocoTree]:
     """A split with its annotation file, or some pictures spread over it where it is large.
 
-    At most 2000 pictures, and about 10,000 boxes: pycocotools takes a second for a few thousand.
+    At most 2000 pictures, and about 10,000 boxes: pycocotools, where it has to count, takes
+    a second for a few thousand.
     """
     count = len(dataset)
     per_picture = max(1.0, len(dataset.boxes) / max(1, count))
