@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from yolokit.bench.machine_rate import MatrixRate
-from yolokit.bench.measure import Measured, MeasuredModel, require_models
+from yolokit.bench.measure import Measured, MeasuredModel, measure, require_models
+from yolokit.bench.pictures import made_up_pictures
 from yolokit.bench.size import NetworkSize
 from yolokit.bench.timing import PARTS, ModelTimes, Spread
 from yolokit.cli.bench_report import format_measured
@@ -79,3 +80,25 @@ def test_a_path_to_nothing_is_refused(tmp_path: Path) -> None:
     require_models([tmp_path])
     with pytest.raises(WeightsError, match=r"no model at .*absent"):
         require_models([tmp_path, tmp_path / "absent"])
+
+
+def test_exported_files_are_timed_and_their_size_is_unknown(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from exported_files import HW, write_onnx
+
+    file = write_onnx(tmp_path / "model.onnx")
+    found = measure(
+        [file, file],
+        made_up_pictures(),
+        batch_size=2,
+        device="cpu",
+        enough=lambda runs, elapsed: runs >= 2,
+    )
+    first, second = found.models
+    assert first.size is None and first.gflop_per_second is None
+    assert (first.image_hw, first.times.runs) == (HW, 2)
+    assert "onnx" in first.runs_on.lower()
+    assert (first.times.ratio, second.name) == (1, str(file))
+    assert first.peak_mb is None or first.peak_mb > 20
+    assert found.rate.fp32 > 0
