@@ -35,7 +35,7 @@ def test_two_models_beside_each_other(
 ) -> None:
     file = folder / "bench.json"
     words = (tiny_model, tiny_model.parent, "--pictures", folder, "--batch", "2", "--runs", "2")
-    assert bench(*words, "--device", "cpu", "--json", file) == 0
+    assert bench(*words, "--device", "cpu", "--precision", "f32", "--json", file) == 0
     out = capsys.readouterr().out.splitlines()
     table = [line.split() for line in out if line.startswith(("model ", "/"))]
     assert table[0][:6] == ["model", "input", "ratio", "ms", "p95", "pictures/s"]

@@ -14,6 +14,7 @@ from yolokit.bench.pictures import BenchPictures
 from yolokit.bench.size import NetworkSize, network_size, peak_memory
 from yolokit.bench.timing import ModelTimes, time_models
 from yolokit.errors import WeightsError
+from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 from yolokit.machine import usable_cpus
 
@@ -108,6 +109,7 @@ def measure(
     *,
     batch_size: int,
     device: str,
+    precision: ComputePrecision = "auto",
     enough: Callable[[int, float], bool],
 ) -> Measured:
     """Load some models and measure them, in turn.
@@ -115,14 +117,14 @@ def measure(
     Args:
         paths: the models, at least one.
         pictures, batch_size, enough: see ``time_models``.
-        device: see ``Predictor``.
+        device, precision: see ``Predictor.load``.
 
     Raises:
         WeightsError: a model cannot be loaded, or its outputs are not numbers.
         ConfigError: no such device here.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    predictors = [Predictor.load(path, device=device) for path in paths]
+    predictors = [Predictor.load(path, device=device, precision=precision) for path in paths]
     times = time_models(predictors, pictures, batch_size=batch_size, enough=enough)
     models = [
         MeasuredModel(
@@ -131,7 +133,7 @@ def measure(
             runs_on=predictor.backend.description,
             times=each,
             size=None if predictor.card.export else network_size(path),
-            peak_mb=peak_memory(path, device=device, batch_size=batch_size),
+            peak_mb=peak_memory(path, device=device, precision=precision, batch_size=batch_size),
         )
         for path, predictor, each in zip(paths, predictors, times, strict=True)
     ]

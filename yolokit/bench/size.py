@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 
 _RUNS = 2  # the second one finds what the first one left allocated
@@ -43,7 +44,9 @@ def network_size(model: Path) -> NetworkSize:
     return NetworkSize(parameters, counter.get_total_flops() / 1e9)
 
 
-def peak_memory(model: Path, *, device: str, batch_size: int) -> float | None:
+def peak_memory(
+    model: Path, *, device: str, batch_size: int, precision: ComputePrecision = "auto"
+) -> float | None:
     """Megabytes (10^6 bytes) that a process needs at most which loads a model and detects with it.
 
     The process is started for this. Memory of a GPU is not counted.
@@ -51,7 +54,7 @@ def peak_memory(model: Path, *, device: str, batch_size: int) -> float | None:
     Returns:
         None where the system does not tell, or the process fails.
     """
-    command = [sys.executable, "-m", __name__, str(model), device, str(batch_size)]
+    command = [sys.executable, "-m", __name__, str(model), device, precision, str(batch_size)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     try:
@@ -75,8 +78,8 @@ def _own_peak() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def _detect(model: str, device: str, batch_size: str) -> None:
-    predictor = Predictor.load(model, device=device)
+def _detect(model: str, device: str, precision: ComputePrecision, batch_size: str) -> None:
+    predictor = Predictor.load(model, device=device, precision=precision)
     grey = np.full((*predictor.image_hw, 3), 127, dtype=np.uint8)
     for _ in range(_RUNS):
         predictor.predict_images([grey] * int(batch_size))
@@ -85,4 +88,4 @@ def _detect(model: str, device: str, batch_size: str) -> None:
 
 
 if __name__ == "__main__":
-    _detect(*sys.argv[1:])
+    _detect(*sys.argv[1:])  # type: ignore[arg-type]

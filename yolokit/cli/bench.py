@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from yolokit.bench.pictures import BenchPictures
+    from yolokit.inference.exported import ComputePrecision
 
 _SECONDS = 10.0  # a model
 _FEWEST = 10  # runs of each model, however long they take
@@ -52,6 +53,13 @@ _THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
 @click.option(
+    "--precision",
+    type=click.Choice(["auto", "f32"]),
+    default="auto",
+    help="f32: compute in 32 bits even where the processor is faster, and as good, in fewer.",
+    show_default=True,
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -67,6 +75,7 @@ def command(
     seconds: float | None,
     threads: int | None,
     device: str,
+    precision: ComputePrecision,
     json_file: Path | None,
 ) -> None:
     """Time each MODEL from a picture file's bytes to its detections: milliseconds a picture.
@@ -94,6 +103,7 @@ def command(
         _pictures(pictures, data, split),
         batch_size=batch_size,
         device=device,
+        precision=precision,
         enough=_enough(runs, _SECONDS if seconds is None else seconds, len(models)),
     )
     if json_file is not None:
