@@ -48,6 +48,23 @@ def test_a_broken_import_is_reported_and_fails(monkeypatch: pytest.MonkeyPatch) 
     assert "devices" in done.stdout
 
 
+def test_an_installation_for_exported_models_is_not_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(env, "find_spec", lambda _name: None)
+    done = CliRunner().invoke(env.command, ["--json"])
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["problems"]) == (0, [])
+    assert "devices" not in report
+    assert any("training and model.safetensors need" in note for note in report["notes"])
+
+
+def test_what_runs_exported_models_is_reported() -> None:
+    report = json.loads(CliRunner().invoke(env.command, ["--json"]).stdout)
+    for name in ("onnxruntime", "openvino"):
+        assert report[name] == metadata.version(name)
+
+
 def test_two_builds_of_opencv_are_noted() -> None:
     both = {"opencv-python": "5", "opencv-python-headless": "5", "cv2 windows": "QT5"}
     (note,) = env._opencv_notes(both)

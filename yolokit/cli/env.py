@@ -6,13 +6,16 @@ import json
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib import import_module, metadata
+from importlib.util import find_spec
 
 import click
 
 from yolokit._version import __version__
 
-REQUIRED = ("torch", "torchvision", "cv2", "albumentations", "pycocotools", "lightning")
+TRAINING = ("torch", "torchvision", "albumentations", "lightning")
+ALWAYS = ("cv2", "pycocotools")
 DISTRIBUTIONS = (
     "torch",
     "torchvision",
@@ -29,6 +32,9 @@ DISTRIBUTIONS = (
     "opencv-contrib-python-headless",
     "timm",
     "tensorboard",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
 )
 
 
@@ -40,7 +46,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it asks the network for updates on import
     from yolokit.machine import usable_cpus, usable_memory
 
-    broken, memory = _broken_imports(), usable_memory()
+    slim, memory = _is_slim(), usable_memory()
+    broken = _broken_imports(ALWAYS if slim else (*TRAINING, *ALWAYS))
     report = {
         "yolokit": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -50,10 +57,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
         **_versions(),
     }
     for name, describe in (("cv2", _describe_opencv), ("torch", _describe_torch)):
-        if name not in broken:
+        if name not in broken and not (slim and name in TRAINING):
             report.update(describe())
     problems = [f"import {name}: {reason}" for name, reason in broken.items()]
-    notes = [*_opencv_notes(report), *_evaluator_notes(report)]
+    notes = [*_opencv_notes(report), *_evaluator_notes(report), *_slim_notes(slim)]
     if as_json:
         click.echo(json.dumps({**report, "problems": problems, "notes": notes}, indent=2))
     else:
@@ -66,10 +73,15 @@ def command(ctx: click.Context, as_json: bool) -> None:
         ctx.exit(1)
 
 
-def _broken_imports() -> dict[str, str]:
+def _is_slim() -> bool:
+    """Whether none of what training needs is installed: an installation for exported models."""
+    return not any(find_spec(name) for name in TRAINING)
+
+
+def _broken_imports(names: Sequence[str]) -> dict[str, str]:
     """Needed modules that do not import, with the reason."""
     broken = {}
-    for name in REQUIRED:
+    for name in names:
         try:
             import_module(name)
         except Exception as error:  # a report says what is broken, whatever broke it
@@ -134,3 +146,9 @@ def _evaluator_notes(report: dict[str, object]) -> list[str]:
     if "hotcoco" in report:
         return []
     return ["without hotcoco, pycocotools counts: the same AP, slowly. pip install hotcoco"]
+
+
+def _slim_notes(slim: bool) -> list[str]:
+    if not slim:
+        return []
+    return ["without PyTorch, exported models run; training and model.safetensors need all of it"]
