@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from yolokit.bench.pictures import BenchPictures, made_up_pictures
-from yolokit.bench.timing import PARTS, time_models
+from yolokit.bench.timing import PARTS, detect_in_parts, time_models
 from yolokit.config import ModelConfig
 from yolokit.inference.predictor import Predictor
 from yolokit.models.card import ModelCard
@@ -111,6 +112,21 @@ def test_time_is_asked_for_after_each_turn(pictures: BenchPictures) -> None:
     # A look at each of a run's five edges, and one before each question.
     assert asked == [(0, 1), (1, 7), (2, 13)]
     assert times[0].runs == 2
+
+
+def test_what_is_timed_is_what_predict_does(pictures: BenchPictures, tmp_path: Path) -> None:
+    seen: list[tuple[str, int]] = []
+    model = predictor(Network("A", seen, lambda: None))
+    files = [tmp_path / f"{n}.jpg" for n in range(3)]
+    for file, encoded in zip(files, pictures.encoded, strict=False):
+        file.write_bytes(encoded)
+    seconds, found = detect_in_parts(model, pictures.encoded[:3], Clock())
+    assert seconds == [1, 1, 1, 1]
+    for ours, theirs in zip(found, model.predict(files), strict=True):
+        assert len(ours) == 1
+        assert np.array_equal(ours.boxes, theirs.boxes)
+        assert np.array_equal(ours.scores, theirs.scores)
+    assert seen[0] == seen[1]  # the same pixels, in one step
 
 
 def test_batches_go_round(pictures: BenchPictures) -> None:

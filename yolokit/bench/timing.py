@@ -19,6 +19,7 @@ from yolokit.data.images import decode_image
 from yolokit.data.prepare import prepare_image
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.predictor import Predictor
+from yolokit.types import Detections
 
 PARTS = ("decode", "prepare", "network", "postprocess")
 SCORE_THRESHOLD = 0.25  # of `yolokit detect`
@@ -77,19 +78,21 @@ def time_models(
     for _ in range(_WARM_UP):
         batch = next(batches)
         for predictor in predictors:
-            _run(predictor, batch, clock)
+            detect_in_parts(predictor, batch, clock)
     seconds: list[list[list[float]]] = [[] for _ in predictors]
     started = clock()
     while not enough(len(seconds[0]), clock() - started):
         batch = next(batches)
         for predictor, runs in zip(predictors, seconds, strict=True):
-            runs.append(_run(predictor, batch, clock))
+            runs.append(detect_in_parts(predictor, batch, clock)[0])
     tables = [np.array(runs, dtype=np.float64) / batch_size for runs in seconds]  # [R, 4]
     return [_summary(table, tables[0]) for table in tables]
 
 
-def _run(predictor: Predictor, batch: Sequence[bytes], clock: Clock) -> list[float]:
-    """Seconds of each part of one run."""
+def detect_in_parts(
+    predictor: Predictor, batch: Sequence[bytes], clock: Clock
+) -> tuple[list[float], list[Detections]]:
+    """One run: the seconds of each part, and what `Predictor.predict` finds in the same files."""
     stamps = [clock()]
     images = [decode_image(each) for each in batch]
     stamps.append(clock())
@@ -100,7 +103,7 @@ def _run(predictor: Predictor, batch: Sequence[bytes], clock: Clock) -> list[flo
     stamps.append(clock())
     decoded = predictor.backend(stacked, score_threshold=SCORE_THRESHOLD)
     stamps.append(clock())
-    select_detections(
+    found = select_detections(
         require_numbers(decoded),
         letterboxes,
         score_threshold=SCORE_THRESHOLD,
@@ -108,7 +111,7 @@ def _run(predictor: Predictor, batch: Sequence[bytes], clock: Clock) -> list[flo
         max_detections=predictor.card.predict.max_detections,
     )
     stamps.append(clock())
-    return [after - before for before, after in pairwise(stamps)]
+    return [after - before for before, after in pairwise(stamps)], found
 
 
 def _summary(table: NDArray[np.float64], first: NDArray[np.float64]) -> ModelTimes:
