@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -321,6 +322,45 @@ def test_an_endless_source_gives_results_as_it_goes(predictor: Predictor) -> Non
     assert taken == 3
     list(islice(results, 3))
     assert taken == 6
+
+
+class Album(Sequence[NDArray[np.uint8]]):
+    """Pictures that are counted when they are taken."""
+
+    def __init__(self, images: list[Any]) -> None:
+        self.images, self.taken = images, 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> Any:
+        picture = self.images[index]
+        self.taken += 1
+        return picture
+
+
+def test_of_a_list_one_more_step_is_read_ahead(predictor: Predictor) -> None:
+    album = Album([np.zeros((40, 50, 3), np.uint8)] * 20)
+    results = iter(predictor.predict(album, batch_size=3, stream=True))
+    assert album.taken == 0
+    for taken in (6, 6, 6, 9):
+        next(results)
+        assert album.taken == taken
+    results.close()  # type: ignore[attr-defined]
+    assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
+
+
+def test_a_broken_file_fails_at_its_step_and_leaves_no_thread(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    picture = np.zeros((40, 50, 3), np.uint8)
+    sources = [picture] * 3 + [tmp_path / "broken.jpg"] + [picture] * 3
+    results = iter(predictor.predict(sources, batch_size=3, stream=True))
+    assert len([next(results) for _ in range(3)]) == 3
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
+        next(results)
+    assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
 
 
 def test_a_stream_gives_what_the_list_gives(

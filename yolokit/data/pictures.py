@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +13,6 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
 from yolokit.ops.letterbox import fit_letterbox
 from yolokit.types import ImageId, Letterbox
-
-_T = TypeVar("_T")
 
 
 class PreparedPicture(NamedTuple):
@@ -64,33 +59,3 @@ class PreparedPictures:
         letterbox = fit_letterbox((height, width), self.input_hw)
         image = pad_image(self._pictures(index), letterbox)
         return PreparedPicture(image, letterbox, self.data.image_id(index))
-
-
-def read_ahead(
-    load: Callable[[int], _T], indices: Sequence[int], *, threads: int, ahead: int
-) -> Iterator[_T]:
-    """``load`` of each index, in order; a few are loaded before they are asked for.
-
-    Args:
-        load: called in the threads.
-        indices: in the order of the results.
-        threads: 0 loads in the calling thread, when asked.
-        ahead: results that may wait, beside the one that is asked for.
-
-    Raises:
-        Whatever ``load`` raises, at its place; what is loaded ahead is then given up.
-    """
-    if threads == 0:
-        yield from map(load, indices)
-        return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    waiting: deque[Future[_T]] = deque()
-    try:
-        for index in indices:
-            waiting.append(pool.submit(load, index))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -15,21 +15,19 @@ from yolokit.data.check import check_images, require_good_images
 from yolokit.data.classes import align_categories
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
-from yolokit.data.pictures import PreparedPicture, PreparedPictures, read_ahead
+from yolokit.data.pictures import PreparedPicture, PreparedPictures
+from yolokit.data.read_ahead import decoding_threads, read_ahead
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.inference.backend import Backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.predictor import Predictor
-from yolokit.machine import usable_cpus
 from yolokit.sections import PredictConfig, SplitConfig
 
 Row = dict[str, Any]  # of a COCO results file
 Batch = list[PreparedPicture]
 Progress = Callable[[Iterable[Batch]], Iterable[Batch]]
-
-_MOST_THREADS = 8  # beyond that a GPU has no use for them on pictures of a few hundred pixels
 
 
 class Pictures(Protocol):
@@ -155,14 +153,6 @@ def detect_rows(
     for detections, picture in zip(found, batch, strict=True):
         rows += to_rows(detections, picture.image_id, category_ids)
     return rows
-
-
-def decoding_threads(device: str) -> int:
-    """How many threads decode ahead for a device by default: one beside a CPU, which the
-    network keeps busy by itself; else the processors to spare."""
-    if device == "cpu":
-        return 1
-    return min(_MOST_THREADS, max(1, usable_cpus() - 1))
 
 
 class _Batches:

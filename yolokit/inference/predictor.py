@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.prepare import prepare_image
+from yolokit.data.read_ahead import decoding_threads, read_ahead
 from yolokit.errors import ConfigError
 from yolokit.inference.backend import Backend
 from yolokit.inference.exported import ComputePrecision, require_within_nms
@@ -158,8 +159,8 @@ class Predictor:
             max_detections: per picture, at least 1; None takes the model's own.
             classes: names of the classes to report; others take no place among
                 ``max_detections``. None reports all.
-            batch_size: pictures a step, at least 1; so many are read ahead.
-            stream: give results one by one, holding no more pictures than one step's.
+            batch_size: pictures a step, at least 1; of a list as many more are read ahead.
+            stream: give results one by one, holding no more pictures than two steps'.
 
         Returns:
             One result per source, in order: a list, or an iterator for a stream and for sources
@@ -181,20 +182,29 @@ class Predictor:
                 images, conf=conf, iou=iou, max_detections=max_detections, classes=classes
             )
 
-        results = self._results(listed(sources), detect, batch_size)
+        results = self._results(self._opened(listed(sources), batch_size), detect, batch_size)
         endless = stream or (is_many(sources) and not hasattr(sources, "__len__"))
         return results if endless else list(results)
 
+    def _opened(
+        self, sources: Iterable[Source], batch_size: int
+    ) -> Iterator[tuple[Source, NDArray[np.uint8]]]:
+        """Each source with its pixels; of several that wait anyway, a step's are read ahead."""
+        several = isinstance(sources, Sequence) and len(sources) > 1
+        threads = decoding_threads(self.device) if several else 0
+        return read_ahead(
+            lambda source: (source, pixels_of(source)), sources, threads=threads, ahead=batch_size
+        )
+
     def _results(
         self,
-        sources: Iterable[Source],
+        opened: Iterator[tuple[Source, NDArray[np.uint8]]],
         detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
         batch_size: int,
     ) -> Iterator[Result]:
-        waiting = iter(sources)
-        while chunk := list(islice(waiting, batch_size)):
-            images = [pixels_of(source) for source in chunk]
-            for source, image, detections in zip(chunk, images, detect(images), strict=True):
+        while chunk := list(islice(opened, batch_size)):
+            found = detect([image for _, image in chunk])
+            for (source, image), detections in zip(chunk, found, strict=True):
                 path = str(source) if isinstance(source, str | Path) else None
                 yield Result(
                     detections=detections,
