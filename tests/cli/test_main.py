@@ -199,6 +199,17 @@ def test_an_unexpected_failure_is_one_line_too(
     assert told in line
 
 
+def test_an_error_line_is_fit_for_a_terminal(
+    install: Callable[[Callable[[], object]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a stranger wrote into a file name neither clears the screen nor fills it."""
+    install(_raise(DataError("no picture \x1b[2J" + "a" * 100_000 + ". Check the folder")))
+    assert cli_main.main(["fake"]) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: no picture \ufffd[2Jaaa")
+    assert shown.endswith("aaa. Check the folder\n") and len(shown) < 4100
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [(KeyboardInterrupt(), 130), (click.Abort(), 130), (click.exceptions.Exit(3), 3)],

@@ -58,6 +58,37 @@ def test_an_exif_turn_that_swaps_the_size_is_explained(write_split: Any, tmp_pat
     assert check_images(CocoDataset.load(write_split(images=upright))) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/data/upload/1/a b.png",
+        "C:\\Users\\me\\a b.png",
+        "https://store/x/a%20b.png?sig=1",
+        "images/a b.png",
+    ],
+)
+def test_folders_of_another_computer_are_told_from_a_missing_picture(
+    name: str, write_split: Any, tmp_path: Path
+) -> None:
+    Image.new("RGB", (100, 50)).save(tmp_path / "a b.png")
+    images = [
+        {"id": 1, "file_name": name, "width": 100, "height": 50},
+        {"id": 2, "file_name": "gone.png", "width": 100, "height": 50},
+    ]
+    dataset = CocoDataset.load(write_split(images=images))
+    first, second = (each.reason for each in check_images(dataset))
+    assert first == f"missing, but a b.png lies in {tmp_path}: name it so"
+    assert second == "missing"
+
+
+def test_a_folder_in_the_place_of_a_picture_is_said_without_numbers(
+    write_split: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").mkdir()
+    (problem,) = check_images(CocoDataset.load(write_split()))
+    assert problem.reason == "Is a directory"
+
+
 def test_a_long_list_is_cut_with_its_count(painted_split: Callable[..., SplitConfig]) -> None:
     data = CocoDataset.load(painted_split(2))
     problems = [ImageProblem(each, Path(f"{each}.png"), "missing") for each in range(25)]

@@ -52,6 +52,19 @@ def test_unknown_category_is_named() -> None:
         align_categories(["white", "red"], [90, 3], truth)
 
 
+@pytest.mark.parametrize("name", ["cafe\u0301 noir", " caf\u00e9 noir", "caf\u00e9  noir\n"])
+def test_how_a_name_is_coded_and_spaced_makes_no_other_class(name: str) -> None:
+    truth = truth_of({1: "red", 2: name}, [1, 2])
+    assert align_categories(["caf\u00e9 noir", "red"], [90, 3], truth) == [2, 1]
+    assert align_categories([name, "red"], [90, 3], truth) == [2, 1]
+
+
+def test_capital_letters_make_another_class_and_are_told() -> None:
+    truth = truth_of({1: "Red", 2: "WHITE"}, [1, 2])
+    with pytest.raises(DataError, match=r"'Red' \(1\), 'WHITE' \(2\).*same capital letters"):
+        align_categories(["white", "red"], [90, 3], truth)
+
+
 def test_one_name_for_two_categories_cannot_be_renumbered() -> None:
     truth = truth_of({1: "red", 2: "red"}, [1, 2])
     assert align_categories(["red", "red"], [1, 2], truth) == [1, 2]

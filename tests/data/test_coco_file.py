@@ -78,7 +78,6 @@ def test_a_file_in_pieces_is_the_file_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "",
         "{",
         '{"images": [}',
         '{"images": []',
@@ -143,6 +142,106 @@ def test_boxes_that_were_turned(angle: Any, faults: int) -> None:
 )
 def test_one_notion_of_a_crowd(flag: Any, crowd: bool) -> None:
     assert tree_of(content(BOXES[:1], iscrowd=flag)).crowd.tolist() == [crowd]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"iscrowd": 2}, "odd-crowd"),
+        ({"iscrowd": "yes"}, "odd-crowd"),
+        ({"iscrowd": [1]}, "odd-crowd"),
+        ({"ignore": 1}, "ignored"),
+        ({"iscrowd": 0, "ignore": True}, "ignored"),
+        ({"iscrowd": 1, "ignore": 1}, None),
+        ({"iscrowd": "false", "ignore": 0}, None),
+        ({"iscrowd": None}, None),
+    ],
+)
+def test_what_says_neither_yes_nor_no_to_a_crowd_is_told(
+    more: dict[str, Any], code: str | None
+) -> None:
+    found = [(each.code, each.level, each.count) for each in tree_of(content(BOXES, **more)).faults]
+    assert found == ([] if code is None else [(code, "warning", 12)])
+
+
+@pytest.mark.parametrize(
+    ("area", "codes"),
+    [
+        (-5, ["area-ignored"]),
+        (2e10, ["area-ignored"]),
+        (0, ["area-misfit"]),
+        (0.03, ["area-misfit"]),
+        (9000, ["area-misfit"]),
+        (300, []),
+        (40, []),
+        (None, []),
+        ("300", []),
+    ],
+)
+def test_areas_that_scores_would_go_wrong_by(area: Any, codes: list[str]) -> None:
+    tree = tree_of(content(BOXES, area=area))  # boxes of 300 px
+    assert [each.code for each in tree.faults] == codes
+    assert all(each.level == "warning" and each.count == 12 for each in tree.faults)
+
+
+def test_one_area_that_does_not_fit_is_no_fault_of_the_file() -> None:
+    value = content(BOXES, area=300)
+    value["annotations"][0]["area"] = 1  # a thin line, as a polygon
+    assert tree_of(value).faults == ()
+
+
+@pytest.mark.parametrize("again", ["a.png", "./a.png", "x/../a.png"])
+def test_a_picture_under_two_ids_is_background_in_itself(again: str) -> None:
+    value = content(BOXES)
+    value["images"].append({"id": 2, "file_name": again, **SIZE})
+    found = fault(tree_of(value), "repeated-file")
+    assert (found.level, found.count, found.cases) == ("warning", 1, (f"image 2 ({again})",))
+
+
+def test_a_list_that_stands_twice_is_told(tmp_path: Path) -> None:
+    value = content(BOXES)
+    text = json.dumps(value)[:-1] + ', "annotations": ' + json.dumps(value["annotations"][:5]) + "}"
+    (tmp_path / "a.json").write_text(text)
+    tree = read_tree(tmp_path / "a.json")
+    assert len(tree) == 5
+    assert (
+        "two lists 'annotations', of which the later one counts"
+        in fault(tree, "repeated-list").line
+    )
+
+
+def test_centres_written_for_corners_are_suspected() -> None:
+    value = content([[15, 12, 30, 20], [85, 50, 30, 20], [50, 30, 40, 30], [60, 30, 20, 20],
+                     [40, 45, 60, 28]])  # fmt: skip
+    found = fault(tree_of(value), "over-edge")
+    assert "all would lie inside as [x_centre, y_centre, width, height]" in found.summary
+    value["annotations"][0]["bbox"] = [3, 4, 20, 15]  # beyond the left edge, were it a centre
+    assert "x_centre" not in fault(tree_of(value), "over-edge").summary
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\x1f\x8b\x08\x00" + bytes(30), "is a gzip file, not JSON. Unpack it"),
+        (b"PK\x03\x04" + bytes(30), "is a zip file"),
+        (b"<!DOCTYPE html><html>404</html>", "is a web page or XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+    ],
+)
+def test_what_stands_in_the_place_of_a_file_is_named(
+    tmp_path: Path, data: bytes, told: str
+) -> None:
+    (tmp_path / "a.json").write_bytes(data)
+    with pytest.raises(DataError, match=told):
+        read_tree(tmp_path / "a.json")
+
+
+def test_a_class_name_holds_nothing_that_a_terminal_obeys() -> None:
+    value = content(BOXES)
+    value["categories"][0]["name"] = "\x1b[2Jcat"
+    assert tree_of(value).category_names == ("\ufffd[2Jcat",)
 
 
 @pytest.mark.parametrize("one", [7, 7.0, "7"])
@@ -221,6 +320,14 @@ def _masks() -> Iterator[tuple[Any, list[float]]]:
             value = pixel
         runs[-1] += 1
     yield {"size": [60, 100], "counts": runs}, oracle
+    rng = np.random.default_rng(0)
+    for share in (0.001, 0.01, 0.5, 0.999):  # runs of every length, and their differences
+        speckled = np.asfortranarray(rng.random((60, 100)) < share).astype(np.uint8, order="F")
+        packed = masks.encode(speckled)
+        yield (
+            {"size": [60, 100], "counts": packed["counts"].decode()},
+            masks.toBbox(packed).tolist(),
+        )
 
 
 @pytest.mark.parametrize(("segmentation", "box"), _masks())
@@ -243,6 +350,14 @@ def test_a_box_from_a_mask(segmentation: Any, box: list[float]) -> None:
         {"size": [9, 9], "counts": [5]},
         [[10**400] * 6],
         {"size": [60, 100], "counts": [-1, 6001]},
+        {"size": [-4, -4], "counts": [10, 6]},
+        {"size": [10**30, 10**30], "counts": [10, 10**60 - 10]},
+        {"size": [60, 100], "counts": "P" * 49 + "o"},  # goes on, but ends
+        {"size": [60, 100], "counts": "\x7f" * 50},
+        {"size": [60, 100], "counts": "P" * 500},
+        {"size": [60, 100], "counts": "0кит"},
+        {"size": [60, 100], "counts": "5"},  # fewer pixels than the picture has
+        {"size": [60, 100], "counts": ""},
         [[1.0, float("nan")] * 3],
     ],
 )

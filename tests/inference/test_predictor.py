@@ -238,6 +238,45 @@ def test_other_inputs_are_refused(predictor: Predictor, source: object) -> None:
         predictor.predict([source])  # type: ignore[list-item]
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((40, 60, 3)),  # floats of 0..1 would all be black
+        np.zeros((40, 60, 3), dtype=np.int64),
+        np.zeros((40, 60), dtype=np.uint8),
+        np.zeros((40, 60, 4), dtype=np.uint8),
+        np.zeros((0, 60, 3), dtype=np.uint8),
+    ],
+)
+def test_pictures_in_memory_are_looked_at_too(predictor: Predictor, image: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected .* a uint8 RGB array \[H, W, 3\], got "):
+        predictor.predict_images([image])
+
+
+def test_pictures_may_come_stacked(predictor: Predictor, images: list[NDArray[np.uint8]]) -> None:
+    (alone,) = predictor.predict_images(images[:1])
+    stacked = predictor.predict_images(np.stack([images[0], images[0]]))  # type: ignore[arg-type]
+    for each in stacked:
+        _assert_same(each, alone)
+
+
+def test_names_of_classes_may_come_one_by_one(
+    predictor: Predictor, images: list[NDArray[np.uint8]]
+) -> None:
+    names = predictor.class_names[:1]
+    (listed,) = predictor.predict(images[:1], conf=0.0, classes=names)
+    (counted,) = predictor.predict(images[:1], conf=0.0, classes=iter(names))  # type: ignore[arg-type]
+    _assert_same(counted.detections, listed.detections)
+
+
+def test_a_pil_image_of_half_a_file_is_an_image_error(predictor: Predictor, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:800])
+    with Image.open(path) as image, pytest.raises(ImageError, match="truncated"):
+        predictor.predict(image)
+
+
 def test_unreadable_pictures_are_named(predictor: Predictor, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"nowhere\.jpg"):
         predictor.predict(tmp_path / "nowhere.jpg")

@@ -83,6 +83,7 @@ def test_a_card_of_an_older_version_is_read() -> None:
         ({"class_names": [], "category_ids": []}, "class_names"),
         ({"class_names": ["x"] * 30_000, "category_ids": [1] * 30_000}, "class_names"),
         ({"category_ids": [1]}, "it names 2 classes but 1 category ids"),
+        ({"category_ids": [7, 7]}, "two classes have one category id"),
         ({"category_ids": [1, 2**70]}, "category_ids.1"),
         ({"class_names": ["a", "\x1b[2J"]}, "control characters"),
         ({"class_names": ["a", "\x00"]}, "control characters"),
@@ -109,7 +110,9 @@ def test_a_hostile_card_is_refused_in_one_line(changes: dict[str, Any], message:
     assert said.isprintable() and len(said) < 500
 
 
-@pytest.mark.parametrize("text", ["", "[", "[" * 100_000, "null", " " * 20_000_000])
+@pytest.mark.parametrize(
+    "text", ["", "[", "[" * 100_000, "null", '{"format": ' + "9" * 5000, " " * 20_000_000]
+)
 def test_what_is_no_card_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(WeightsError) as caught:
         read_card(text, "m.safetensors")

@@ -122,6 +122,7 @@ def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) ->
     from yolokit.cli.progress_line import ProgressLine
     from yolokit.data.audit import audit_splits
     from yolokit.data.locate import locate_splits
+    from yolokit.plain_text import tamed
 
     splits = locate_splits(data)
     progress = ProgressLine()
@@ -130,10 +131,10 @@ def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) ->
     )
     progress.clear()
     for finding in findings:
-        click.echo(f"{finding.level}: {finding.split}: {finding.summary}")
+        click.echo(f"{finding.level}: {finding.split}: {tamed(finding.summary)}")
         shown = finding.details if show_all else finding.details[:_SHOWN]
         for detail in shown:
-            click.echo(f"    {detail}")
+            click.echo(f"    {tamed(detail)}")
         if (more := finding.count - len(shown)) > 0 and finding.details:
             click.echo(f"    and {more} more" + ("" if show_all else ": --all prints them"))
     levels = {finding.level for finding in findings}

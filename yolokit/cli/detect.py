@@ -227,17 +227,19 @@ def _run(
 
 
 def _report(outcome: Outcome, folder: Path, seconds: float) -> None:
+    from yolokit.plain_text import tamed
+
     for note in outcome.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {tamed(note)}", err=True)
     for skipped in outcome.skipped[:_SHOWN]:
-        click.echo(f"skipped: {skipped}", err=True)
+        click.echo(f"skipped: {tamed(str(skipped))}", err=True)
     if len(outcome.skipped) > _SHOWN:
         click.echo(f"skipped: {len(outcome.skipped) - _SHOWN} more", err=True)
     files = outcome.written
     if not files:
         where = "nothing written"
     elif len(files) <= 2:
-        where = "written: " + ", ".join(map(str, files))
+        where = "written: " + tamed(", ".join(map(str, files)))
     else:
         where = f"{len(files)} files written to {folder}"
     frames = f"{outcome.frames} {'frame' if outcome.frames == 1 else 'frames'}"

@@ -25,6 +25,7 @@ from yolokit.signals import SignalWatch, StoppedBySignal, deaf
 COMMANDS = ("train", "eval", "detect", "bench", "data", "env")
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_LONGEST_LINE, _END = 4000, 500  # characters of an error; of its end, what is kept if it is longer
 _EMPTY_VALUE = re.compile(r"--[a-z-]+=\s*")
 _ROOM = "Make room there, or write elsewhere"
 _ADVICE = {  # on what systems refuse
@@ -128,7 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if session.debug:
             traceback.print_exc()
-        click.echo(f"error: {_one_line(error)}", err=True)
+        from yolokit.plain_text import tamed
+
+        click.echo(f"error: {_shortened(tamed(_one_line(error)))}", err=True)
         return FAILED
     return status if isinstance(status, int) else 0
 
@@ -186,6 +189,12 @@ def _one_line(error: Exception) -> str:
         return f"{where}{error.strerror}. {advice}"
     kind = type(error).__name__
     return f"{kind}: {reason}. This is a bug in yolokit; run again with --debug to see where"
+
+
+def _shortened(line: str) -> str:
+    """A line that can be read: its start, and its end, where it says what to do."""
+    over = len(line) - _LONGEST_LINE
+    return line if over <= 0 else f"{line[: -_END - over]} … {line[-_END:]}"
 
 
 def _explain_import(error: ImportError, reason: str) -> str:

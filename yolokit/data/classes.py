@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from yolokit.data.coco_tree import CocoTree
+from yolokit.data.plain_values import spoken
 from yolokit.errors import DataError
 
 
@@ -48,7 +49,8 @@ def align_categories(
     """A file's category id of each label of a model or training set.
 
     A class is the same where names agree, for the same objects are often numbered anew; where
-    names are not unique, ids must agree too. Categories without an annotation need no class.
+    names are not unique, ids must agree too. Categories without an annotation need no class. White
+    space around a name, and how its accents are coded, make no other name.
 
     Args:
         class_names: name of label 0..C-1.
@@ -63,8 +65,9 @@ def align_categories(
     Raises:
         DataError: an annotated category is none of the classes, or names are ambiguous.
     """
-    used = tree.category_used
-    listed = list(zip(tree.category_ids, tree.category_names, used.tolist(), strict=True))
+    used, names = tree.category_used, list(map(spoken, tree.category_names))
+    shown, class_names = class_names, list(map(spoken, class_names))
+    listed = list(zip(tree.category_ids, names, used.tolist(), strict=True))
     needed = [(each, name) for each, name, in_use in listed if in_use]
     own = dict(zip(category_ids, class_names, strict=True))
     names_of_ids = {each: name for each, name, _ in listed}
@@ -74,12 +77,19 @@ def align_categories(
             each if names_of_ids.get(each) == name else by_name.get(name)
             for each, name in own.items()
         ]
-    unknown = [f"{name!r} ({each})" for each, name in needed if name not in class_names]
+    unknown = [(each, name) for each, name in needed if name not in class_names]
     if unknown and strict:
+        labelled = ", ".join(f"{name!r} ({each})" for each, name in unknown)
+        folded = {name.casefold() for name in class_names}
+        respelt = all(name.casefold() in folded for _, name in unknown)
+        advice = (
+            "write them with the same capital letters"
+            if respelt
+            else "leave those annotations out, or train on data that has them"
+        )
         raise DataError(
-            f"{tree.where} labels {', '.join(unknown)}, which {whose} does not know. Its classes "
-            f"are {', '.join(map(repr, class_names))}; leave those annotations out, or train on "
-            "data that has them"
+            f"{tree.where} labels {labelled}, which {whose} does not know. Its classes are "
+            f"{', '.join(map(repr, shown))}; {advice}"
         )
     if not _unique(class_names) or not _unique([name for _, name in needed]):
         raise DataError(
@@ -92,7 +102,7 @@ def align_categories(
 
 def _id_of_name(tree: CocoTree) -> dict[str, int]:
     table = class_table(tree)
-    return dict(zip(table.class_names, table.category_ids, strict=True))
+    return dict(zip(map(spoken, table.class_names), table.category_ids, strict=True))
 
 
 def _unique(names: Sequence[str]) -> bool:

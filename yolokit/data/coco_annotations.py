@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CASES_KEPT, Problem
 from yolokit.data.fault_list import FaultList
-from yolokit.data.plain_values import plain_flag, plain_id
+from yolokit.data.plain_values import is_flag, plain_flag, plain_id
 from yolokit.data.segmentation import segmentation_extent
 from yolokit.types import ImageId
 
@@ -59,7 +59,7 @@ class AnnotationColumns:
             "annotation_ids": self._ids([entry.get("id") for entry in entries]),
             "boxes_xywh": boxes,
             "areas": _numbers([entry.get("area") for entry in entries]),
-            "crowd": np.array([plain_flag(entry.get("iscrowd")) for entry in entries], np.bool_),
+            "crowd": self._crowds(entries),
             "turned": np.array([_is_turned(entry.get("attributes")) for entry in entries], bool),
             "problems": problems,
             "image": _coded(self._codes["image"], [entry.get("image_id") for entry in entries]),
@@ -152,6 +152,24 @@ class AnnotationColumns:
                     "They are used all the same; other tools refuse them.", f"annotations{place}",
                 )  # fmt: skip
         return ids
+
+    def _crowds(self, entries: list[Any]) -> NDArray[np.bool_]:
+        flags = [entry.get("iscrowd") for entry in entries]
+        crowd = np.array([plain_flag(flag) for flag in flags], dtype=np.bool_)
+        for row, (flag, entry) in enumerate(zip(flags, entries, strict=True)):
+            if not is_flag(flag):
+                self._faults.add(
+                    "odd-crowd", "warning", "annotations have an iscrowd that is neither 0 nor 1",
+                    "They are learnt and scored as single objects; write 1 for a crowd, else 0.",
+                    f"annotations[{self._count + row}]",
+                )  # fmt: skip
+            elif not crowd[row] and plain_flag(entry.get("ignore")):
+                self._faults.add(
+                    "ignored", "warning", "annotations are marked `ignore`, no word of COCO's",
+                    "They are learnt and scored as objects; set iscrowd to 1 to leave them out.",
+                    f"annotations[{self._count + row}]",
+                )  # fmt: skip
+        return crowd
 
     def _boxes(self, entries: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
         values = [entry.get("bbox") for entry in entries]

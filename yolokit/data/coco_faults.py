@@ -5,6 +5,7 @@ Shape legend: A annotations, F those with a finite box of a listed image.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ _MOST = 0.9  # of the boxes: from there on it is how the file is written, not a 
 _SOME = 0.1
 _FAR = 0.1  # of the picture's side: more than a slip of the annotator's hand
 _FAR_PIXELS = 2.0
+_LARGEST_AREA = 1e10  # square pixels; pycocotools' largest object
+_LEAST_FILLED, _MOST_FILLED = 0.01, 1.5  # of its box, that an object may fill
 _FEW = 5  # boxes that may look like anything by chance
 
 
@@ -52,9 +55,11 @@ def geometry_faults(tree: CocoTree) -> Iterator[Fault]:
                 "COCO boxes are [x, y, width, height]: subtract x1 from x2 and y1 from y2.",
             )  # fmt: skip
         else:
+            centred = _looks_like_centres(placed)
             yield _fault(
                 tree, "over-edge", "warning", placed.rows[far],
-                f"of {len(placed.rows)} boxes {farthest}",
+                f"of {len(placed.rows)} boxes {farthest}"
+                + (", and all would lie inside as [x_centre, y_centre, width, height]" * centred),
                 "They are cut to it for training and scored uncut; check how the boxes and the "
                 "pictures' sizes were written.",
             )  # fmt: skip
@@ -65,6 +70,8 @@ def geometry_faults(tree: CocoTree) -> Iterator[Fault]:
             "boxes are turned by attributes.rotation, so that bbox is not their extent",
             "Export them as polygons, or draw them upright.",
         )  # fmt: skip
+    yield from _odd_areas(tree)
+    yield from _repeated_files(tree)
     yield from _repeated_ids(tree)
     yield from _repeated_names(tree)
 
@@ -146,6 +153,56 @@ def _looks_like_corners(placed: _Placed, far: NDArray[np.bool_]) -> bool:
         return False
     first, second = placed.boxes[:, :2], placed.boxes[:, 2:]
     return bool(((second > first) & (first >= 0) & (second <= placed.sides + 1)).all())
+
+
+def _looks_like_centres(placed: _Placed) -> bool:
+    if len(placed.rows) < _FEW:
+        return False
+    half = placed.boxes[:, 2:] / 2
+    within = (placed.boxes[:, :2] >= half - 1) & (placed.boxes[:, :2] + half <= placed.sides + 1)
+    return bool(within.all())
+
+
+def _odd_areas(tree: CocoTree) -> Iterator[Fault]:
+    """Areas by which COCO sorts objects into small, medium and large."""
+    areas = tree.areas
+    left_out = np.flatnonzero(tree.scorable & ((areas < 0) | (areas > _LARGEST_AREA)))
+    if left_out.size:
+        yield _fault(
+            tree, "area-ignored", "warning", left_out,
+            f"annotations state an area below 0 or above {_LARGEST_AREA:g}",
+            "COCO's evaluation leaves them out, so they are learnt but not scored: correct their "
+            "area, or remove it for width times height.",
+        )  # fmt: skip
+    with np.errstate(over="ignore"):  # of boxes beyond all pictures
+        extents = tree.boxes_xywh[:, 2] * tree.boxes_xywh[:, 3]
+    stated = tree.scorable & (areas >= 0) & (areas <= _LARGEST_AREA) & (extents > 0)
+    far = stated & ((areas < _LEAST_FILLED * extents) | (areas > _MOST_FILLED * extents))
+    if far.sum() >= max(_FEW, _MOST * stated.sum()):
+        yield _fault(
+            tree, "area-misfit", "warning", np.flatnonzero(far),
+            f"of {stated.sum()} annotations state an area that does not fit their box",
+            "APs, APm and APl go by it: write square pixels, or remove it for width times height.",
+        )  # fmt: skip
+
+
+def _repeated_files(tree: CocoTree) -> Iterator[Fault]:
+    """Pictures that are listed under several ids: the objects of one are background in another."""
+    first: dict[str, int] = {}
+    again = []
+    for index, name in enumerate(tree.file_names):
+        if name and first.setdefault(posixpath.normpath(name), index) != index:
+            again.append(f"image {tree.image_ids[index]} ({name})")
+    if again:
+        yield Fault(
+            "repeated-file",
+            "warning",
+            len(again),
+            f"{len(again)} images have the file_name of another",
+            tuple(again[:CASES_KEPT]),
+            "What is annotated under one id is background under the other: give each picture one "
+            "image entry with all its annotations.",
+        )
 
 
 def _repeated_ids(tree: CocoTree) -> Iterator[Fault]:

@@ -11,11 +11,12 @@ import numpy as np
 
 from yolokit.data.coco_annotations import AnnotationColumns
 from yolokit.data.coco_faults import geometry_faults
-from yolokit.data.coco_json import JsonWalk, read_text
+from yolokit.data.coco_json import JsonWalk, read_text, require_json
 from yolokit.data.coco_tree import CocoTree
 from yolokit.data.fault_list import FaultList
 from yolokit.data.plain_values import plain_id, plain_name, plain_side
 from yolokit.errors import DataError
+from yolokit.plain_text import tamed
 from yolokit.types import ImageId
 
 Progress = Callable[[float], None]  # told the share that is read, 0..1
@@ -34,6 +35,7 @@ def read_tree(path: Path, *, progress: Progress | None = None) -> CocoTree:
         DataError: it cannot be read, is not JSON, or lacks one of COCO's three lists.
     """
     text = read_text(path)
+    require_json(text, path)
     builder = _Builder(str(path))
     try:
         walk = JsonWalk(text)
@@ -80,6 +82,11 @@ class _Builder:
 
     def begin(self, key: str) -> None:
         """A list begins; where the file has two of a name, the later one counts."""
+        if key in self.seen:
+            self.faults.add(
+                "repeated-list", "warning", f"has two lists {key!r}, of which the later one counts",
+                "Join them.",
+            )  # fmt: skip
         self.seen.add(key)
         if key == "images":
             self.images = _Images(self.faults)
@@ -191,7 +198,7 @@ class _Categories:
                 )  # fmt: skip
             self.rows[str(category_id)] = len(self.ids)
             self.ids.append(category_id)
-            self.names.append(name if sound else f"category {category_id}")
+            self.names.append(tamed(name) if sound else f"category {category_id}")
             self.parents.append(plain_name(entry.get("supercategory"))[0])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from yolokit.errors import DataError
 
 _CHUNK = 4096  # entries of a list decoded at a time
+_PACKED = {b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -35,12 +36,30 @@ def read_text(path: Path, what: str = "annotation file") -> str:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {what} {path}: {reason}. Check the path") from error
+    for start, kind in _PACKED.items():
+        if data.startswith(start):
+            raise DataError(f"{path} is a {kind} file, not JSON. Unpack it first")
     try:
         return data.decode(json.detect_encoding(data))
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not valid JSON: {error}. Save it as UTF-8, or export it anew"
         ) from error
+
+
+def require_json(text: str, path: Path) -> None:
+    """Refuse by name what is often found in the place of a JSON file.
+
+    Raises:
+        DataError: an empty file, a web page, a pointer of Git LFS.
+    """
+    head = text[:200].lstrip().lower()
+    if not head:
+        raise DataError(f"{path} is empty. Export the annotations anew")
+    if head.startswith("<"):
+        raise DataError(f"{path} is a web page or XML, not JSON. Download the file itself")
+    if head.startswith("version https://git-lfs"):
+        raise DataError(f"{path} is a pointer of Git LFS, not the file. Run: git lfs pull")
 
 
 class JsonWalk:

@@ -216,6 +216,8 @@ def _read_bytes(path: Path) -> bytes:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a known format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the path, which is named beside it
     return str(error).replace("\n", " ").rstrip(".") or type(error).__name__
 
 

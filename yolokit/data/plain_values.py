@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from yolokit.types import ImageId
@@ -9,6 +10,7 @@ from yolokit.types import ImageId
 _LONGEST_NAME = 1024  # characters; file systems allow 255 for a file
 _LARGEST_SIDE = 2**24  # pixels
 _TRUE = (1, "1", "true", "True")
+_FALSE = (0, None, "0", "false", "False", "")
 _INT64 = 2**63
 
 
@@ -59,6 +61,17 @@ def plain_side(value: Any) -> int:
 def plain_flag(value: Any) -> bool:
     """Whether a flag is set: 1, true, "1" and "true" are, everything else is not."""
     return value in _TRUE
+
+
+def is_flag(value: Any) -> bool:
+    """Whether a value says yes or no at all; none is no."""
+    return value in _FALSE or value in _TRUE
+
+
+def spoken(name: str) -> str:
+    """A class name as people compare it: white space around it and how accents are coded, as one
+    character or two, make no other name."""
+    return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
 def _encodable(text: str) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 Extent = tuple[float, float, float, float]  # x, y, width, height, pixels
+_LARGEST_SIDE = 2**24  # pixels
+_MOST_BITS = 50  # of one run length: more than any picture's pixels
 
 
 def segmentation_extent(segmentation: Any) -> Extent | None:
@@ -49,8 +51,10 @@ def _mask_extent(mask: Mapping[str, Any]) -> Extent | None:
         return None
     height, width = size
     if isinstance(counts, str):
-        return _compressed_extent(height, width, counts)
+        counts = _decoded_counts(counts)
     if not isinstance(counts, list) or not all(type(each) is int for each in counts):
+        return None
+    if not (0 < height < _LARGEST_SIDE and 0 < width < _LARGEST_SIDE):
         return None
     if min(counts, default=0) < 0 or sum(counts) != height * width:
         return None
@@ -68,10 +72,24 @@ def _mask_extent(mask: Mapping[str, Any]) -> Extent | None:
     return left, top, right - left + 1, bottom - top + 1
 
 
-def _compressed_extent(height: int, width: int, counts: str) -> Extent | None:
-    from pycocotools import mask as masks
+def _decoded_counts(text: str) -> list[int] | None:
+    """The run lengths that COCO packs into text; None where it was not packed so.
 
-    if not (0 < height < 2**16 and 0 < width < 2**16 and counts.isascii()):
-        return None
-    x, y, w, h = masks.toBbox({"size": [height, width], "counts": counts.encode()}).tolist()
-    return (x, y, w, h) if w > 0 and h > 0 else None
+    A character holds five bits, the lowest first, and whether more follow; from the fourth run on
+    each is the difference to the one before the last. pycocotools would read beyond the end of a
+    text that is cut off.
+    """
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - ord("0")
+        if not 0 <= bits < 64 or shift > _MOST_BITS:
+            return None
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        value -= (1 << shift) if bits & 16 else 0
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return None if shift else counts

@@ -22,7 +22,7 @@ from yolokit.inference.exported import ComputePrecision, require_within_nms
 from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
-from yolokit.inference.sources import Source, is_many, listed, pixels_of
+from yolokit.inference.sources import Source, is_many, listed, pixels_of, require_picture
 from yolokit.models.card import ModelCard
 from yolokit.types import Detections
 
@@ -175,6 +175,7 @@ class Predictor:
         """
         _check(conf=conf, iou=iou, max_detections=max_detections, batch_size=batch_size)
         self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
+        classes = None if classes is None else _names(classes)
         labels_of(classes, self.class_names)  # at once, not when the first result is asked for
 
         def detect(images: list[NDArray[np.uint8]]) -> list[Detections]:
@@ -238,8 +239,10 @@ class Predictor:
         """
         _check(conf=conf, iou=iou, max_detections=max_detections)
         self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
-        if not images:
+        if len(images) == 0:
             return []
+        for image in images:
+            require_picture(image)
         prepared, letterboxes = zip(*(prepare_image(i, self.image_hw) for i in images), strict=True)
         decoded = require_numbers(self.backend(np.stack(prepared), score_threshold=conf))
         defaults = self.card.predict
@@ -268,13 +271,17 @@ def labels_of(names: Sequence[str] | None, class_names: Sequence[str]) -> list[i
     """
     if names is None:
         return None
-    wanted = [names] if isinstance(names, str) else list(names)
+    wanted = _names(names)
     unknown = [name for name in wanted if name not in class_names]
     if unknown or not wanted:
         missing = ", ".join(map(repr, unknown)) or "without a name"
         known = ", ".join(class_names[:_SHOWN]) + (", …" if len(class_names) > _SHOWN else "")
         raise ConfigError(f"the model knows no class {missing}. Its classes are {known}")
     return [label for label, name in enumerate(class_names) if name in wanted]
+
+
+def _names(names: Iterable[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _torch(detector: Detector, device: str) -> Backend:

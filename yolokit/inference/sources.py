@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from yolokit.data.images import decode_image, read_image
+from yolokit.errors import ImageError
 
 Source: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image
 
@@ -49,6 +50,16 @@ def pixels_of(source: Any) -> NDArray[np.uint8]:
         return read_image(source)
     if isinstance(source, Image.Image):
         return _from_pil(source)
+    require_picture(source)
+    return source  # type: ignore[no-any-return]
+
+
+def require_picture(source: Any) -> None:
+    """Refuse what is no uint8 RGB array: of floats in 0..1, black would be left.
+
+    Raises:
+        ValueError: another type, shape or kind of number.
+    """
     if (
         not isinstance(source, np.ndarray)
         or source.dtype != np.uint8
@@ -62,12 +73,14 @@ def pixels_of(source: Any) -> NDArray[np.uint8]:
             else type(source).__name__
         )
         raise ValueError(f"{_EXPECTED}, got {got}")
-    return source
 
 
 def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
     """Upright 8-bit RGB, by the rules for files: deep samples pass through their decoder."""
-    upright = ImageOps.exif_transpose(image)
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except (OSError, ValueError) as error:  # a file behind it that is cut off, or closed
+        raise ImageError(f"cannot decode a PIL image: {error}. Open its file again") from error
     if not upright.mode.startswith(_DEEP_MODES):
         return np.array(upright.convert("RGB"), dtype=np.uint8)
     stored = io.BytesIO()

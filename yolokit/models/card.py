@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
@@ -26,25 +25,14 @@ from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.heads.old_spellings import nest_head
 from yolokit.models.export_record import ExportRecord
+from yolokit.plain_text import is_control, tamed
 from yolokit.sections import LARGEST_SIDE, MOST_INPUT_PIXELS, PredictConfig
 
 MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
 _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
 _LONGEST_REASON = 200  # characters of an error that quotes a card
-_TURNS = (
-    "LRE",
-    "RLE",
-    "LRO",
-    "RLO",
-    "PDF",
-    "LRI",
-    "RLI",
-    "FSI",
-    "PDI",
-)  # of the direction of writing
 _FROM_FILE: dict[str, bool] = {"from_file": True}
-_TAMED = "\N{REPLACEMENT CHARACTER}"
 
 _Id: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _Side: TypeAlias = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
@@ -99,6 +87,8 @@ class ModelCard(BaseModel):
                 f"it names {len(self.class_names)} classes but {len(self.category_ids)} category "
                 "ids. Save it again with one id per class"
             )
+        if len(set(self.category_ids)) < len(self.category_ids):
+            raise ValueError("two classes have one category id. Give each class its own")
         if math.prod(self.image_hw) > MOST_INPUT_PIXELS:
             raise ValueError(f"an input of {self.image_hw[1]}x{self.image_hw[0]} px is too large")
         return self
@@ -119,21 +109,21 @@ def read_card(text: str, where: str) -> ModelCard:
         raise WeightsError(f"{where} describes its model in {len(text)} characters: not yolokit's")
     try:
         return ModelCard.model_validate(_upgraded(json.loads(text)), context=_FROM_FILE)
-    except json.JSONDecodeError as error:
-        raise WeightsError(
-            f"{where} has a damaged description ({error}). Copy or train it again"
-        ) from error
     except (ValidationError, RecursionError) as error:
         raise WeightsError(
             f"{where} describes its model in a way this yolokit {__version__} does not know "
             f"({_reason(error)}). Use the version that wrote it"
+        ) from error
+    except ValueError as error:  # no JSON, or a number of thousands of digits
+        raise WeightsError(
+            f"{where} has a damaged description ({error}). Copy or train it again"
         ) from error
 
 
 def printable(text: str) -> str:
     """The beginning of what a stranger's file made somebody say: one line, nothing that a terminal
     obeys."""
-    line = "".join(" " if _is_control(c) or c.isspace() else c for c in text[: 4 * _LONGEST_REASON])
+    line = "".join(" " if is_control(c) or c.isspace() else c for c in text[: 4 * _LONGEST_REASON])
     return " ".join(line.split())[:_LONGEST_REASON]
 
 
@@ -159,13 +149,4 @@ def _is_hostile(text: str) -> bool:
 
 
 def _tamed(text: str) -> str:
-    return "".join(_TAMED if _is_control(each) else each for each in text[:_MAX_NAME])
-
-
-def _is_control(character: str) -> bool:
-    """Whether a terminal might obey it: controls but for tab and line ends, halves of pairs,
-    and what turns the direction of writing."""
-    if character in "\t\n\r":
-        return False
-    kind = unicodedata.category(character)
-    return kind in ("Cc", "Cs") or unicodedata.bidirectional(character) in _TURNS
+    return tamed(text[:_MAX_NAME])

@@ -1,0 +1,24 @@
+"""Text of strangers, made fit for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # of the writing direction
+_TAMED = "\N{REPLACEMENT CHARACTER}"
+
+
+def is_control(character: str) -> bool:
+    """Whether a terminal might obey it: controls but for tab and line ends, halves of pairs,
+    and what turns the direction of writing."""
+    if character in "\t\n\r":
+        return False
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cs") or unicodedata.bidirectional(character) in _TURNS
+
+
+def tamed(text: str) -> str:
+    """The text with a replacement character for each that a terminal might obey."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_TAMED if is_control(each) else each for each in text)
