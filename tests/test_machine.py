@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.machine import compute_threads, thread_limit, usable_cpus, usable_memory
+from yolokit.machine import bf16_pays, compute_threads, thread_limit, usable_cpus, usable_memory
 
 GIB = 2**30
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -133,3 +133,25 @@ def test_a_network_gets_a_thread_a_core(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
     root = lay_out_cores(lay_out(tmp_path, "0::/", {"cpu.max": quota}), siblings)
     assert compute_threads(environment, root) == threads
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "pays"),
+    [
+        ("GenuineIntel", "fma avx512_bf16 amx_bf16 amx_tile", True),
+        ("GenuineIntel", "fma avx512_bf16 avx512_fp16", False),
+        ("GenuineIntel", "fma avx2", False),
+        ("AuthenticAMD", "fma avx512_bf16", True),
+    ],
+)
+def test_bf16_pays_on_intel_with_amx_only(
+    tmp_path: Path, vendor: str, flags: str, pays: bool
+) -> None:
+    (tmp_path / "proc").mkdir()
+    processor = f"processor : 0\nvendor_id : {vendor}\nflags : {flags}\n"
+    (tmp_path / "proc/cpuinfo").write_text(processor + "\n" + processor)
+    assert bf16_pays(tmp_path) == pays
+
+
+def test_where_nothing_is_told_bf16_is_the_librarys_choice(tmp_path: Path) -> None:
+    assert bf16_pays(tmp_path)

@@ -71,7 +71,7 @@ _PICTURE_MS = 500  # how long a still picture stays in the window
     "--precision",
     type=click.Choice(["auto", "f32"]),
     default="auto",
-    help="f32: compute in 32 bits even where the processor is faster, and as good, in fewer.",
+    help="f32: compute in 32 bits even where the processor is faster in fewer.",
     show_default=True,
 )
 @click.pass_context

@@ -50,7 +50,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--precision",
     type=click.Choice(["auto", "f32"]),
     default="auto",
-    help="f32: compute in 32 bits even where the processor is faster, and as good, in fewer.",
+    help="f32: compute in 32 bits even where the processor is faster in fewer.",
     show_default=True,
 )
 @click.option(

@@ -109,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     session = _Session()
     _prepare_for_torch()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looked for in all that is installed
     try:
         _require_words(sys.argv[1:] if arguments is None else arguments)
         with SignalWatch():

@@ -8,7 +8,6 @@ from pathlib import Path
 from yolokit.data.lone_files import advise_yaml, first_picture
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
-from yolokit.strict_yaml import read_yaml
 
 _SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 _SPELLINGS = {"training": "train", "validation": "val", "testing": "test", **_SPLIT_OF_NAME}
@@ -120,6 +119,8 @@ def _beside_images_layout(folder: Path) -> dict[str, SplitConfig]:
 
 def _from_yaml(path: Path) -> dict[str, SplitConfig]:
     try:
+        from yolokit.strict_yaml import read_yaml  # not loaded for pictures
+
         tree = read_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}. Expected {_LAYOUTS}") from error

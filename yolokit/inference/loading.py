@@ -20,7 +20,7 @@ def load_backend(
         path: a ``model.safetensors`` or a run folder; a ``.onnx`` file; an OpenVINO folder or its
             ``model.xml``.
         device: ``auto``, ``cpu``, ``cuda``, …: what this kind of file can be run on.
-        precision: ``f32`` computes in 32 bits even where fewer are as good and faster.
+        precision: ``f32`` computes in 32 bits even where fewer are faster.
 
     Raises:
         WeightsError: missing, damaged, or no model of yolokit's.

@@ -21,7 +21,7 @@ from yolokit.inference.exported import (
     export_card,
     require_precision,
 )
-from yolokit.machine import compute_threads
+from yolokit.machine import bf16_pays, compute_threads
 from yolokit.models.card import ModelCard, printable
 from yolokit.types import DecodedArrays
 
@@ -38,7 +38,7 @@ class OpenVinoBackend:
     Args:
         path: ``model.xml``; ``model.bin`` lies beside it.
         device: ``cpu`` or ``auto``, which is the CPU.
-        precision: ``auto`` computes in bf16 where the processor does; ``f32`` does not.
+        precision: ``auto`` computes in bf16 where that is faster; ``f32`` does not.
 
     Raises:
         WeightsError: no such file, damaged, or not what its card says.
@@ -128,7 +128,8 @@ def _settings(precision: ComputePrecision, threads: int) -> dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }
-    return {**settings, **({"INFERENCE_PRECISION_HINT": "f32"} if precision == "f32" else {})}
+    in_full = precision == "f32" or not bf16_pays()
+    return {**settings, **({"INFERENCE_PRECISION_HINT": "f32"} if in_full else {})}
 
 
 def _port(port: Any) -> Port:

@@ -63,8 +63,7 @@ class Predictor:
             path: a ``model.safetensors``, or the run folder that holds one; an exported ``.onnx``
                 file; an OpenVINO folder, or the ``model.xml`` in it.
             device: ``auto``: for weights a GPU where there is one, for exported files the CPU.
-            precision: ``auto`` computes in fewer bits where the processor does and the model was
-                measured so; ``f32`` in 32 bits.
+            precision: ``auto`` computes in fewer bits where that is faster; ``f32`` in 32 bits.
 
         Raises:
             WeightsError: missing, damaged, or no model of yolokit's.

@@ -16,7 +16,6 @@ from yolokit.data.images import decode_image, picture_count, read_image
 from yolokit.errors import ImageError
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.sources import RAW_SUFFIXES
-from yolokit.video.web import ask
 
 DEFAULT_FPS = 25.0  # frames a second, where a camera or file does not say
 _FPS_RANGE = (0.1, 1000.0)  # outside it a container states a clock rate, not a frame rate
@@ -79,6 +78,8 @@ class FrameReader:
 
     def _address(self, source: Source) -> Iterator[Frame]:
         assert source.address is not None
+        from yolokit.video.web import ask  # http and ssl, for addresses alone
+
         answer = ask(source.address)
         if answer.page:
             self.skipped.append(Skipped(source.name, _PAGE))
