@@ -88,7 +88,7 @@ class YoloV1Head(nn.Module):
         size = self.grid_size
         if tuple(x.shape[2:]) != (size, size):
             x = F.adaptive_avg_pool2d(x, size)
-        out = self.predict(x).view(len(x), -1, size, size).permute(0, 2, 3, 1)
+        out = self.predict(x).view(x.shape[0], -1, size, size).permute(0, 2, 3, 1)
         classes, confidences, codes = out.split(  # [B, S, S, C], [B, S, S, A], [B, S, S, 4 A]
             (self.num_classes, self.boxes_per_cell, _BOX * self.boxes_per_cell), dim=-1
         )
