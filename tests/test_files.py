@@ -7,7 +7,9 @@ import pytest
 from yolokit.files import (
     free_file,
     new_folder,
+    put_in_place,
     remove_leftovers,
+    scratch_beside,
     write_text_atomically,
     written_atomically,
 )
@@ -74,3 +76,40 @@ def test_new_folders_and_free_files_lie_beside_what_is_there(tmp_path: Path) -> 
     path.touch()
     (tmp_path / "found-2.json").touch()
     assert free_file(path).name == "found-3.json"
+
+
+def test_a_scratch_folder_goes_whatever_happens(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), scratch_beside(tmp_path / "new" / "m") as scratch:
+        (scratch / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_finished_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "m"
+    for content in ("first", "second"):
+        with scratch_beside(target) as scratch:
+            (scratch / "made").mkdir()
+            (scratch / "made" / f"{content}.txt").write_text(content)
+            put_in_place(scratch / "made", target)
+        assert [each.name for each in target.iterdir()] == [f"{content}.txt"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "m.onnx"
+    target.write_text("old")
+    with scratch_beside(target) as scratch:
+        (scratch / "new.onnx").write_text("new")
+        put_in_place(scratch / "new.onnx", target)
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "old.txt").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        put_in_place(tmp_path / "never made", tmp_path / "m")
+    assert [each.name for each in tmp_path.iterdir()] == ["m"]
+    assert (tmp_path / "m" / "old.txt").read_text() == "old"

@@ -9,15 +9,17 @@ from yolokit._version import __version__
 
 if TYPE_CHECKING:
     from yolokit.api import train
-    from yolokit.inference.predictor import Predictor, load
+    from yolokit.inference.predictor import Predictor
+    from yolokit.model import Model, load
     from yolokit.scoring import evaluate
 
-__all__ = ["Predictor", "__version__", "evaluate", "load", "train"]
+__all__ = ["Model", "Predictor", "__version__", "evaluate", "load", "train"]
 
 _HOMES = {
+    "Model": "yolokit.model",
     "Predictor": "yolokit.inference.predictor",
     "evaluate": "yolokit.scoring",
-    "load": "yolokit.inference.predictor",
+    "load": "yolokit.model",
     "train": "yolokit.api",
 }
 

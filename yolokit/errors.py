@@ -25,3 +25,7 @@ class WeightsError(YolokitError):
 
 class SourceError(YolokitError):
     """A video, stream or camera that cannot be opened or read."""
+
+
+class ExportError(YolokitError):
+    """A model that cannot be exported, or an export that is not what the model is."""

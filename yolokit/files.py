@@ -6,6 +6,7 @@ import glob
 import itertools
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,47 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
             error.filename = str(path)  # the name that the user knows
         raise
+
+
+@contextmanager
+def scratch_beside(path: Path) -> Iterator[Path]:
+    """Give a new folder on the disk of ``path``, for what is to be put there; it goes afterwards.
+
+    Args:
+        path: the final name; the folder it lies in is created when missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
+    scratch.mkdir()
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def put_in_place(new: Path, path: Path) -> None:
+    """Rename a finished file or folder to its final name, in place of what is there.
+
+    Its content is on the disk before the name is. A folder that was there is deleted last; a
+    process killed between two renames leaves it beside, as ``.NAME-….old``.
+
+    Args:
+        new: on the disk of ``path``.
+        path: nothing, or of the same kind.
+    """
+    for file in [new] if new.is_file() else filter(Path.is_file, new.rglob("*")):
+        _flush(file)
+    if new.is_file() or not path.exists():
+        new.replace(path)
+        return
+    old = path.with_name(f".{path.name}-{secrets.token_hex(4)}.old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def new_folder(path: Path) -> Path:

@@ -47,9 +47,13 @@ class Detector(nn.Module):
         Returns:
             One ``GridOutput`` per level of the head.
         """
-        mean, std = self.get_buffer("mean"), self.get_buffer("std")
-        x = (images.to(mean.dtype) - mean).div_(std)
+        x = self.normalise(images)
         return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """What the backbone is fed for pictures as ``forward`` takes them, same shape."""
+        mean, std = self.get_buffer("mean"), self.get_buffer("std")
+        return (images.to(mean.dtype) - mean).div_(std)
 
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
         """All boxes of a batch in input pixels with their class scores, before any threshold."""

@@ -1,0 +1,110 @@
+"""``yolokit export``: a model as a file that other runtimes run, proven to be the same."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from yolokit.export.write import Exported
+    from yolokit.models.export_record import Precision
+
+
+@click.command(name="export", short_help="Write a model for other runtimes, proven the same.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["onnx", "openvino"]),
+    required=True,
+    help="One .onnx file, or OpenVINO's model.xml and model.bin in a folder.",
+)
+@click.option(
+    "--int8",
+    is_flag=True,
+    help="8-bit weights and maps for OpenVINO, calibrated on the train split of --data.",
+)
+@click.option("--half", is_flag=True, help="16-bit weights; pictures and boxes keep 32.")
+@click.option("--dynamic", is_flag=True, help="Take any number of pictures at once, not one.")
+@click.option("--nms", is_flag=True, help="Suppress duplicates inside, by the model's thresholds.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Data folder or data.yaml whose val split to check on.  [default: the run's own val, "
+    "else made-up photos]",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    default=0.5,
+    metavar="POINTS",
+    help="Refuse a file that scores so many AP points less.",
+    show_default=True,
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The file, or OpenVINO's folder.  [default: beside the model]",
+)
+def command(
+    model: Path,
+    kind: Literal["onnx", "openvino"],
+    int8: bool,
+    half: bool,
+    dynamic: bool,
+    nms: bool,
+    data: Path | None,
+    max_drop: float,
+    out: Path | None,
+) -> None:
+    """Write MODEL in a format of other runtimes, run it, and keep it only if it is as good.
+
+    Pictures go in as they are, 8-bit RGB letterboxed to the input size; boxes and scores come
+    out. Every box is compared with the model's, and AP where there are labels.
+
+    \b
+    yolokit export runs/cells --format onnx
+    yolokit export runs/cells --format openvino --int8 --data my_data
+    """
+    if int8 and half:
+        raise click.UsageError("give either --int8 or --half, not both")
+    from yolokit.export.options import ExportOptions
+    from yolokit.export.write import export_file
+
+    precision: Precision = "int8" if int8 else "f16" if half else "f32"
+    exported = export_file(
+        model,
+        ExportOptions(
+            format=kind, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop
+        ),
+        data=data,
+        out=out,
+        say=_say if sys.stderr.isatty() else lambda _: None,
+    )
+    click.echo(format_exported(exported))
+
+
+def _say(what: str) -> None:
+    click.echo(f"{what} …", err=True)
+
+
+def format_exported(exported: Exported) -> str:
+    """What was written, how it was checked, and what to do with it, a line each."""
+    record = exported.card.export
+    assert record is not None and record.parity is not None
+    parity, lines = record.parity, [f"wrote {exported.path}, {exported.megabytes:.1f} MB"]
+    lines.append(f"checked on {parity.pictures} pictures: {exported.checked_on}")
+    iou = "" if parity.lowest_iou is None else f", lowest IoU of a box {parity.lowest_iou:.4f}"
+    lines.append(
+        f"largest difference of a score {parity.score_difference:.2g}{iou} ({parity.boxes} boxes)"
+    )
+    if exported.accuracy is None:
+        lines.append("AP unknown: no labels. Give --data to measure it")
+    else:
+        before, after = exported.accuracy.before.AP, exported.accuracy.after.AP
+        lines.append(f"AP on {exported.accuracy.source} {before:.4f} -> {after:.4f}")
+    lines.append(f"next: yolokit detect {exported.path} photo.jpg")
+    return "\n".join(lines)
