@@ -110,6 +110,13 @@ def test_it_says_what_runs_it(write: Write, kind: str) -> None:
     assert backend.description.endswith(" on cpu in f32")
 
 
+def test_onnx_runtime_does_not_claim_to_compute_in_what_numbers_are_kept_in(
+    tmp_path: Path,
+) -> None:
+    backend, _ = load_backend(write_onnx(tmp_path / "cells.onnx", make_card(precision="f16")))
+    assert backend.description.endswith(" on cpu with numbers kept in f16")
+
+
 def test_the_answer_does_not_change_under_the_callers_hands(write: Write) -> None:
     backend, _ = load_backend(write())
     first = backend(pictures(1))
@@ -229,10 +236,13 @@ def test_a_truncated_file_is_refused(write: Write, kind: str) -> None:
     refused(path)
 
 
-def test_another_file_under_its_name_is_refused(write: Write, kind: str) -> None:
+def test_another_file_under_its_name_is_refused(
+    write: Write, kind: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = write()
     (path if kind == "onnx" else path / "model.xml").write_bytes(b"\x1b[2J" * 99)
     refused(path)
+    assert capfd.readouterr() == ("", "")  # no library has more to say
 
 
 def test_numbers_that_are_missing_are_an_error(tmp_path: Path) -> None:

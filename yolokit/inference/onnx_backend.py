@@ -76,11 +76,13 @@ class OnnxBackend:
 
     @property
     def description(self) -> str:
-        """Library, version, device, and the precision it computes in."""
+        """Library, version, device, and precision; of fewer bits than 32, ONNX Runtime itself
+        chooses layer by layer whether it computes in them or only keeps numbers in them."""
         import onnxruntime
 
-        precision = self._network.record.precision
-        return f"onnxruntime {onnxruntime.__version__} on {self._device} in {precision}"
+        kept = self._network.record.precision
+        precision = "in f32" if kept == "f32" else f"with numbers kept in {kept}"
+        return f"onnxruntime {onnxruntime.__version__} on {self._device} {precision}"
 
     def to(self, device: str) -> None:
         """Read the file again for another device.
