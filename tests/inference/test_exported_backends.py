@@ -136,6 +136,15 @@ def test_a_device_that_it_cannot_use_is_one_line(write: Write) -> None:
     assert backend.device == "cpu"
 
 
+def test_a_file_that_was_replaced_is_checked_anew(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "cells.onnx")
+    backend, _ = load_backend(path)
+    write_onnx(path, with_card("onnx", class_names=["a", "b"], category_ids=[1, 2]))
+    with pytest.raises(WeightsError, match="not what its card says"):
+        backend.to("cpu")
+    np.testing.assert_array_equal(backend(pictures(1)).boxes, by_hand(pictures(1)).boxes)
+
+
 def test_eight_bits_cannot_be_asked_for_32(write: Write) -> None:
     assert "int8" in refused(write(precision="int8"), ConfigError, precision="f32")
 

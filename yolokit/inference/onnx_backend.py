@@ -56,18 +56,7 @@ class OnnxBackend:
     ) -> None:
         self._path, self._precision = path, precision
         self._threads = compute_threads(os.environ)
-        self._device, self._session = _open(path, device, precision, self._threads)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.card, record = export_card(metadata.get("yolokit"), str(path), "onnx")
-        require_precision(precision, record, str(path))
-        self._network = ExportedNetwork(
-            self.card,
-            record,
-            [_port(each) for each in self._session.get_inputs()],
-            [_port(each) for each in self._session.get_outputs()],
-            str(path),
-        )
-        self._names = [each.name for each in self._session.get_outputs()]
+        self.to(device)
 
     @property
     def device(self) -> str:
@@ -85,12 +74,24 @@ class OnnxBackend:
         return f"onnxruntime {onnxruntime.__version__} on {self._device} {precision}"
 
     def to(self, device: str) -> None:
-        """Read the file again for another device.
+        """Read the file, for another device.
 
         Raises:
             WeightsError, ConfigError: as the constructor.
         """
-        self._device, self._session = _open(self._path, device, self._precision, self._threads)
+        where = str(self._path)
+        name, session = _open(self._path, device, self._precision, self._threads)
+        card, record = export_card(
+            session.get_modelmeta().custom_metadata_map.get("yolokit"), where, "onnx"
+        )
+        require_precision(self._precision, record, where)
+        inputs, outputs = (
+            [_port(each) for each in ports]
+            for ports in (session.get_inputs(), session.get_outputs())
+        )
+        self._network = ExportedNetwork(card, record, inputs, outputs, where)
+        self._device, self._session = name, session
+        self._names, self.card = [each.name for each in outputs], card
 
     def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
         """See ``Backend``; on a CPU a picture a thread, so that layers find each other's results
