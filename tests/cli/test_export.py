@@ -89,6 +89,7 @@ def test_another_mean_in_the_graph_closes_the_gate(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_export_leaves_the_file_that_was_there(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +228,7 @@ def test_usage(model: Path) -> None:
     assert main(words) == 2
 
 
+@pytest.mark.slow
 def test_from_python(model: Path, tmp_path: Path) -> None:
     exported = yolokit.load(model).export("onnx", out=tmp_path / "m.onnx")
     assert exported.path == tmp_path / "m.onnx"

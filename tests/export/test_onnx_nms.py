@@ -22,6 +22,10 @@ HW = (96, 128)
 Arrays = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
+def _record(iou: float = 0.65, score: float = 0.001, most: int = 20) -> NmsRecord:
+    return NmsRecord(iou_threshold=iou, score_threshold=score, max_detections=most)
+
+
 def _clustered(boxes: int, classes: int, pictures: int = 1, seed: int = 0) -> Arrays:
     """Boxes of a trained detector's kind: some objects, many guesses at each, most scores low."""
     rng = np.random.default_rng(seed)
@@ -44,10 +48,6 @@ def _dense(pictures: int | str, boxes: int, classes: int) -> onnx.ModelProto:
         [info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-
-
-def _record(iou: float = 0.65, score: float = 0.001, most: int = 20) -> NmsRecord:
-    return NmsRecord(iou_threshold=iou, score_threshold=score, max_detections=most)
 
 
 def _run(model: onnx.ModelProto, arrays: Arrays) -> list[NDArray[Any]]:
@@ -97,8 +97,11 @@ def test_it_keeps_what_ours_keeps(boxes: int, classes: int, nms: NmsRecord) -> N
     _check(_run(model, arrays), _expected(arrays, nms), nms)
 
 
-def test_openvino_keeps_the_same() -> None:
-    arrays, nms = _clustered(300, 3), _record()
+@pytest.mark.parametrize("nms", [_record(), _record(iou=1.0, most=60)])
+def test_openvino_keeps_the_same(nms: NmsRecord) -> None:
+    boxes, scores = _clustered(300, 3)
+    boxes[:, :20] = [0, 0, 128, 96]  # the same box, whose IoU with itself is 1 exactly
+    arrays = boxes, scores
     model = nms_model(_dense(1, 300, 3), nms, HW)
     read = openvino.Core().read_model(model.SerializeToString(), b"")
     answer = openvino.compile_model(read, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(arrays)

@@ -59,6 +59,16 @@ def test_of_equal_scores_either_may_stay() -> None:
         require_suppression(DecodedArrays(boxes, scores), one, (64, 64), NMS)
 
 
+def test_a_threshold_of_one_suppresses_nothing() -> None:
+    """Not even a box that is the same and scores less."""
+    nms = NMS.model_copy(update={"iou_threshold": 1.0})
+    twice = DecodedArrays(np.float32([[BOXES[0]] * 2]), np.float32([[[0.9, 0], [0.8, 0]]]))
+    require_suppression(twice, twice, (64, 64), nms)
+    once = DecodedArrays(twice.boxes[:, :1], twice.scores[:, :1])
+    with pytest.raises(ExportError, match="drops a box"):
+        require_suppression(twice, once, (64, 64), nms)
+
+
 def test_nothing_to_keep() -> None:
     nothing = DecodedArrays(np.zeros((1, 0, 4), np.float32), np.zeros((1, 0, 2), np.float32))
     require_suppression(nothing, nothing, (64, 64), NMS)

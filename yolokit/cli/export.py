@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -106,5 +107,5 @@ def format_exported(exported: Exported) -> str:
     else:
         before, after = exported.accuracy.before.AP, exported.accuracy.after.AP
         lines.append(f"AP on {exported.accuracy.source} {before:.4f} -> {after:.4f}")
-    lines.append(f"next: yolokit detect {exported.path} photo.jpg")
+    lines.append(f"next: yolokit detect {shlex.quote(str(exported.path))} photo.jpg")
     return "\n".join(lines)

@@ -31,13 +31,7 @@ suppression (float[{N}, {P}, 4] all_boxes, float[{N}, {P}, {C}] all_scores)
     nms_tall = Greater (nms_y2, nms_y1)
     nms_sound = And (nms_wide, nms_tall)
     nms_sound_scores = Where (nms_sound, all_scores, nms_zero)
-    nms_by_class = Transpose <perm = [0, 2, 1]> (nms_sound_scores)
-    nms_found = NonMaxSuppression (nms_clipped, nms_by_class, nms_most, nms_iou, nms_score)
-    nms_found_scores = GatherND (nms_by_class, nms_found)
-    nms_shape = Shape (nms_by_class)
-    nms_nothing = ConstantOfShape <value = float[1] {{0}}> (nms_shape)
-    nms_left_by_class = ScatterND (nms_nothing, nms_found, nms_found_scores)
-    nms_left = Transpose <perm = [0, 2, 1]> (nms_left_by_class)
+{suppression}
     nms_left_flat = Reshape (nms_left, nms_flat)
     nms_candidates = Pad (nms_left_flat, nms_missing, nms_zero)
     scores, nms_places = TopK <axis = -1, largest = 1, sorted = 1> (nms_candidates, nms_rows)
@@ -54,6 +48,18 @@ suppression (float[{N}, {P}, 4] all_boxes, float[{N}, {P}, {C}] all_scores)
 }}
 """
 
+_SUPPRESSION = """\
+    nms_by_class = Transpose <perm = [0, 2, 1]> (nms_sound_scores)
+    nms_found = NonMaxSuppression (nms_clipped, nms_by_class, nms_most, nms_iou, nms_score)
+    nms_found_scores = GatherND (nms_by_class, nms_found)
+    nms_shape = Shape (nms_by_class)
+    nms_nothing = ConstantOfShape <value = float[1] {0}> (nms_shape)
+    nms_left_by_class = ScatterND (nms_nothing, nms_found, nms_found_scores)
+    nms_left = Transpose <perm = [0, 2, 1]> (nms_left_by_class)"""
+_NO_SUPPRESSION = """\
+    nms_scoring = Greater (nms_sound_scores, nms_score)
+    nms_left = Where (nms_scoring, nms_sound_scores, nms_zero)"""
+
 
 def with_nms(dense: ModelProto, nms: NmsRecord, image_hw: tuple[int, int]) -> ModelProto:
     """A model that gives the boxes that survive instead of all.
@@ -63,7 +69,7 @@ def with_nms(dense: ModelProto, nms: NmsRecord, image_hw: tuple[int, int]) -> Mo
 
     Args:
         dense: gives ``boxes`` [N, P, 4] and ``scores`` [N, P, C]; not changed.
-        nms: the thresholds; ``iou_threshold`` 1 suppresses nothing.
+        nms: the thresholds; an ``iou_threshold`` of 1 suppresses nothing, not even equal boxes.
         image_hw: the network input's (height, width) in pixels.
 
     Returns:
@@ -85,6 +91,7 @@ def nms_model(dense: ModelProto, nms: NmsRecord, image_hw: tuple[int, int]) -> M
     pictures, boxes, classes = _dimensions(dense, "scores")
     count = int(boxes) * int(classes)
     text = _TEXT.format(
+        suppression=_SUPPRESSION if nms.iou_threshold < 1 else _NO_SUPPRESSION,
         ir_version=dense.ir_version,
         opset=next(each.version for each in dense.opset_import if not each.domain),
         N=pictures,

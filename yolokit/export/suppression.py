@@ -56,7 +56,8 @@ def require_suppression(
     if (others & _stand_for(kept, kept, nms.iou_threshold + _IOU)).any():
         raise _wrong("keeps two boxes of a class that overlap")
     lowest = max(nms.score_threshold, kept.scores.min() if _is_full(kept, nms) else 0.0)
-    covered = _stand_for(kept, all_of_them, nms.iou_threshold - _IOU).any(0)
+    most = np.inf if nms.iou_threshold < 1 else _SCORE  # then a box stands for itself alone
+    covered = _stand_for(kept, all_of_them, nms.iou_threshold - _IOU, most).any(0)
     if not (covered | (all_of_them.scores <= lowest + _SCORE)).all():
         raise _wrong("drops a box that nothing suppresses")
 
