@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -228,3 +229,33 @@ def test_a_commands_number_is_its_status(
     install(lambda: value)
     assert cli_main.main(["fake"]) == status
     assert cli_main.main(["nest", "fake"]) == status
+
+
+def _openmp_settings(code: str, **environment: str) -> str:
+    """What the OpenMP library says of itself when torch loads it, after some code."""
+    pytest.importorskip("torch")
+    chosen = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+    inherited = {name: value for name, value in os.environ.items() if name not in chosen}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nimport torch"],
+        env={**inherited, "OMP_DISPLAY_ENV": "verbose", **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("torch has another OpenMP library here")
+    return done.stderr
+
+
+COMMAND = "sys.argv = ['yolokit', '--version']\nfrom yolokit.__main__ import run\nrun()"
+
+
+def test_the_commands_threads_spin_briefly_and_a_users_choice_stays() -> None:
+    assert "GOMP_SPINCOUNT = '10000'" in _openmp_settings(COMMAND)
+    assert "GOMP_SPINCOUNT = '77'" in _openmp_settings(COMMAND, GOMP_SPINCOUNT="77")
+    assert "GOMP_SPINCOUNT = '0'" in _openmp_settings(COMMAND, OMP_WAIT_POLICY="passive")
+
+
+def test_an_import_leaves_threads_as_they_are() -> None:
+    assert "GOMP_SPINCOUNT = '10000'" not in _openmp_settings("import yolokit, yolokit.__main__")
