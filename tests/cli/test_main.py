@@ -66,7 +66,7 @@ def test_import_yolokit_is_light_and_lists_what_it_offers() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     directory, offered, modules = (set(line.split()) for line in done.stdout.splitlines())
-    assert offered == {"Predictor", "__version__", "evaluate", "load", "train"}
+    assert offered == {"Model", "Predictor", "__version__", "evaluate", "load", "train"}
     assert offered <= directory
     assert HEAVY & modules == set()
 
