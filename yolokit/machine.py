@@ -69,7 +69,8 @@ def bf16_pays(root: Path = _ROOT) -> bool:
     """Whether networks are computed faster in bf16 than in 32 bits, as far as is known.
 
     Intel's AVX512-BF16 instructions alone made one of ours 1.8 times slower (a Xeon whose AMX is
-    hidden from its guests, OpenVINO 2026.4: 25.0 for 14.0 ms); with AMX they are not what is used.
+    hidden from its guests, OpenVINO 2026.4: 25.0 for 14.0 ms), and a step of training 1.25 times
+    (PyTorch 2.15); with AMX they are not what is used.
 
     Args:
         root: the folder that holds ``proc``.

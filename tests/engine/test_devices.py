@@ -7,14 +7,19 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from yolokit.engine import devices
 from yolokit.engine.devices import choose_precision
 
 
-@pytest.mark.parametrize(("has", "expected"), [(True, "bf16-mixed"), (False, "32-true")])
-def test_auto_is_bf16_on_a_cpu_that_computes_in_it(
-    monkeypatch: pytest.MonkeyPatch, has: bool, expected: str
+@pytest.mark.parametrize(
+    ("has", "pays", "expected"),
+    [(True, True, "bf16-mixed"), (True, False, "32-true"), (False, True, "32-true")],
+)
+def test_auto_is_bf16_on_a_cpu_that_is_fast_in_it(
+    monkeypatch: pytest.MonkeyPatch, has: bool, pays: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False)
+    monkeypatch.setattr(devices, "bf16_pays", lambda: pays)
     assert choose_precision("auto", "cpu") == expected
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from yolokit.errors import ConfigError
+from yolokit.machine import bf16_pays
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]  # the trainer's names
 PrecisionName = Literal["32", "16", "bf16"]  # the config's
@@ -61,14 +62,14 @@ def fastest_precision(accelerator: str) -> PrecisionName:
     """The precision an accelerator has instructions for: what it only emulates is slow.
 
     On a GPU bf16 (Ampere and later), else 16 bits with a scaled loss (Turing, Volta); on a CPU
-    bf16 or 32 bits; on mps 32 bits.
+    bf16 where it is the faster one too (see ``bf16_pays``), else 32 bits; on mps 32 bits.
     """
     if accelerator == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
     if accelerator == "cpu":
         ask = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we run on
         capabilities: dict[str, Any] = ask() if ask else {}
-        return "bf16" if capabilities.get("avx512_bf16", False) else "32"
+        return "bf16" if capabilities.get("avx512_bf16", False) and bf16_pays() else "32"
     return "32"
 
 
