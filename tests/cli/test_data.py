@@ -158,7 +158,7 @@ def test_stats_names_what_makes_its_numbers_worthless(
     file, out = copy / "annotations/instances_train.json", tmp_path / "stats.json"
     tree = json.loads(file.read_text())
     for annotation in tree["annotations"]:
-        annotation["bbox"] = [0.25, 0.25, 0.5, 0.5]
+        annotation["bbox"], annotation["area"] = [0.25, 0.25, 0.5, 0.5], 0.25
     file.write_text(json.dumps(tree))
     assert main(["data", "stats", str(copy), "--json", str(out)]) == 0
     (line,) = capsys.readouterr().err.splitlines()

@@ -5,6 +5,7 @@ Both backends are put through the same tests.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -273,3 +274,23 @@ def test_a_library_that_is_not_installed_is_named(
     )
     monkeypatch.setitem(sys.modules, library, None)
     assert f"pip install {library}" in refused(path, ConfigError)
+
+
+TWO_MODELS = """
+import os, signal, sys
+from pathlib import Path
+from yolokit.inference.loading import load_backend
+
+models = [load_backend(Path(sys.argv[1])) for _ in range(2)]
+del models[0]
+del models[0]
+signal.signal(signal.SIGTERM, lambda *_: print("answered"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_is_answered_after_several_models_have_gone(write: Write) -> None:
+    path = write()
+    command = [sys.executable, "-c", TWO_MODELS, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr

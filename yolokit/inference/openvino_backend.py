@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections import Counter
@@ -50,13 +51,13 @@ class OpenVinoBackend:
     ) -> None:
         self.to(device)
         try:
-            import openvino
+            import openvino  # noqa: F401
         except ImportError as error:
             raise ConfigError(
                 f"{path} needs OpenVINO, which cannot be imported ({printable(str(error))}). "
                 "pip install openvino"
             ) from error
-        where, core = str(path), openvino.Core()
+        where, core = str(path), _core()
         _require_intermediate_representation(path)
         try:
             model = core.read_model(where)
@@ -119,6 +120,19 @@ def load_openvino(
     """An OpenVINO model's network, and its card; see ``OpenVinoBackend``."""
     backend = OpenVinoBackend(path, device, precision)
     return backend, backend.card
+
+
+@functools.cache
+def _core() -> Any:
+    """One for the process, which never goes.
+
+    OpenVINO's CPU plugin brings its thread a stack for signal handlers. Of two plugins, the one
+    that goes last puts back the other's, which is no longer there: the next Ctrl-C ends the process
+    with a segmentation fault (2026.4).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _settings(precision: ComputePrecision, threads: int) -> dict[str, Any]:
