@@ -99,17 +99,19 @@ def thread_limit(environment: Mapping[str, str], root: Path = _ROOT) -> dict[str
 
 
 def _own_cpus() -> int:
-    """The processors on which the scheduler may put this process."""
-    affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    """How many processors the scheduler may put this process on."""
+    return len(_own_numbers())
 
 
 def _own_cores(root: Path) -> int:
     """The cores that the processors of this process are threads of."""
+    return len({_read(root / _SIBLINGS.format(each)) or str(each) for each in _own_numbers()})
+
+
+def _own_numbers() -> set[int]:
+    """Which processors these are, as the system numbers them; at least one."""
     affinity: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)
-    numbers = affinity(0) if affinity else range(os.cpu_count() or 1)
-    cores = {_read(root / _SIBLINGS.format(number)) or str(number) for number in numbers}
-    return max(1, len(cores))
+    return affinity(0) if affinity else set(range(os.cpu_count() or 1))
 
 
 def _physical_memory() -> int | None:

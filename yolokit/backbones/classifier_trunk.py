@@ -197,7 +197,8 @@ def check_input(trunk: nn.Module, name: str, image_hw: tuple[int, int]) -> None:
     """Raise ``ConfigError`` unless the trunk can see pictures of this (height, width)."""
     try:
         ghost, picture = on_meta(trunk).eval(), torch.empty(1, 3, *image_hw, device="meta")
-        Sizes(ghost).run(picture) if isinstance(ghost, fx.GraphModule) else ghost(picture)
+        run = Sizes(ghost).run if isinstance(ghost, fx.GraphModule) else ghost
+        run(picture)
     except RuntimeError as error:
         raise ConfigError(
             f"backbone {name} cannot see {image_hw[0]}x{image_hw[1]} px. Raise data.image_size"

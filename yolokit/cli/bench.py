@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yolokit.cli.share import device_option, precision_option
+
 if TYPE_CHECKING:
     from yolokit.bench.pictures import BenchPictures
     from yolokit.inference.exported import ComputePrecision
@@ -51,14 +53,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
     type=click.IntRange(min=1),
     help="Threads that compute.  [default: what each library takes]",
 )
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "f32"]),
-    default="auto",
-    help="f32: compute in 32 bits even where the processor is faster, and as good, in fewer.",
-    show_default=True,
-)
+@device_option
+@precision_option
 @click.option(
     "--json",
     "json_file",

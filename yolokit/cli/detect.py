@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import Share
+from yolokit.cli.share import Share, device_option, precision_option
 
 if TYPE_CHECKING:
     import threading
@@ -66,14 +66,8 @@ _PICTURE_MS = 500  # how long a still picture stays in the window
 @click.option("--show", is_flag=True, help="Watch live, in a window or a browser.")
 @click.option("--save-json", is_flag=True, help="Also write the detections as JSON.")
 @click.option("--save-video/--no-save-video", default=True, help="Write annotated videos.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "f32"]),
-    default="auto",
-    help="f32: compute in 32 bits even where the processor is faster in fewer.",
-    show_default=True,
-)
+@device_option
+@precision_option
 @click.pass_context
 def command(
     ctx: click.Context,

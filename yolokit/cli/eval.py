@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from yolokit.cli.share import device_option, precision_option
+
 if TYPE_CHECKING:
     from yolokit.data.coco_tree import CocoTree
     from yolokit.evaluation.coco_map import CocoMetrics
@@ -45,14 +47,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     help="Pictures a step.",
     show_default=True,
 )
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "f32"]),
-    default="auto",
-    help="f32: compute in 32 bits even where the processor is faster in fewer.",
-    show_default=True,
-)
+@device_option
+@precision_option
 @click.option(
     "--workers", type=click.IntRange(min=0), help="Decoding threads.  [default: 1 on a CPU]"
 )

@@ -1,4 +1,4 @@
-"""A number from 0 to 1 on the command line."""
+"""What options of several commands share: a number from 0 to 1, device and precision."""
 
 from __future__ import annotations
 
@@ -26,3 +26,15 @@ class Share(click.FloatRange):
         if math.isnan(found):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return found
+
+
+device_option = click.option(
+    "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "f32"]),
+    default="auto",
+    help="f32: compute in 32 bits even where the processor is faster in fewer.",
+    show_default=True,
+)

@@ -9,8 +9,6 @@ C classes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +23,7 @@ from yolokit.data.classes import ClassTable, align_categories, class_table
 from yolokit.data.coco_faults import clipped_corners, geometry_problems
 from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_tree import CocoTree, Problem, some
+from yolokit.data.fingerprint import fingerprint_of, id_array
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
 from yolokit.machine import usable_cpus
@@ -157,11 +156,11 @@ class CocoDataset:
             class_names=table.class_names,
             category_ids=table.category_ids,
             own_ids=tuple(own_ids),
-            image_ids=_id_array(tree.image_ids),
+            image_ids=id_array(tree.image_ids),
             file_names=np.array(tree.file_names, dtype=np.str_),
             sizes_hw=sizes_hw,
             problems=problems,
-            fingerprint=_fingerprint(table, tree, sizes_hw, kept),
+            fingerprint=fingerprint_of(table, tree.file_names, tree.image_ids, sizes_hw, kept),
             **kept,
         )
 
@@ -225,12 +224,6 @@ class CocoDataset:
         return ImageTruth(self.boxes[owned], self.labels[owned], self.crowd[owned])
 
 
-def _id_array(ids: Sequence[ImageId]) -> NDArray[Any]:
-    if all(isinstance(each, int) and -(2**63) <= each < 2**63 for each in ids):
-        return np.array(ids, dtype=np.int64)
-    return np.array(ids, dtype=np.object_)
-
-
 def _known_sizes(tree: CocoTree, folder: Path) -> NDArray[np.int64]:
     """[I, 2] sizes, those that the file leaves out taken from the pictures.
 
@@ -290,19 +283,3 @@ def _limit_bad_boxes(tree: CocoTree, problems: NDArray[np.int8], limit: float) -
         f"{len(bad)} of {total} boxes in {tree.where} are bad: annotation {examples}. Repair "
         f"them, or drop them with -o data.max_bad_boxes={share:g}"
     )
-
-
-def _fingerprint(
-    table: ClassTable, tree: CocoTree, sizes_hw: NDArray[np.int64], kept: dict[str, Any]
-) -> str:
-    digest = hashlib.sha256()
-    listed = [table.category_ids, table.class_names, tree.file_names]
-    digest.update(json.dumps(listed).encode())
-    ids = _id_array(tree.image_ids)
-    if ids.dtype == np.object_:
-        digest.update(json.dumps(list(map(str, tree.image_ids))).encode())
-        ids = np.zeros(0, dtype=np.int64)
-    keys = ("box_offsets", "boxes", "labels", "crowd")
-    for array in (ids, sizes_hw, *(kept[key] for key in keys)):
-        digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
-    return digest.hexdigest()

@@ -15,9 +15,8 @@ from onnx import ModelProto, NodeProto
 
 from yolokit.errors import ExportError
 from yolokit.export.graph import DetectorGraph
-from yolokit.models.card import ModelCard
+from yolokit.models.card import CARD_KEY, ModelCard
 
-CARD_KEY = "yolokit"
 _SCOPES = "pkg.torch.onnx.name_scopes"  # of a node: the modules it is from, and its own name
 _OUTSIDE = "graph"  # of what is in no module: normalisation and decoding
 

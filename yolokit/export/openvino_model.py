@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import openvino
 from onnx import ModelProto
 
-from yolokit.models.card import ModelCard
+from yolokit.models.card import CARD_KEY, ModelCard
 from yolokit.models.export_record import OPENVINO_MODEL
 
 if TYPE_CHECKING:
     from openvino import Model
-
-CARD_KEY = "yolokit"
 
 
 def convert(model: ModelProto) -> Model:

@@ -20,7 +20,7 @@ from yolokit.inference.exported import (
     require_precision,
 )
 from yolokit.machine import compute_threads
-from yolokit.models.card import ModelCard, printable
+from yolokit.models.card import CARD_KEY, ModelCard, printable
 from yolokit.types import DecodedArrays
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class OnnxBackend:
         where = str(self._path)
         name, session = _open(self._path, device, self._precision, self._threads)
         card, record = export_card(
-            session.get_modelmeta().custom_metadata_map.get("yolokit"), where, "onnx"
+            session.get_modelmeta().custom_metadata_map.get(CARD_KEY), where, "onnx"
         )
         require_precision(self._precision, record, where)
         inputs, outputs = (

@@ -23,10 +23,9 @@ from yolokit.inference.exported import (
     require_precision,
 )
 from yolokit.machine import bf16_pays, compute_threads
-from yolokit.models.card import ModelCard, printable
+from yolokit.models.card import CARD_KEY, ModelCard, printable
 from yolokit.types import DecodedArrays
 
-_KEY = "yolokit"
 _HEAD = 1000  # bytes in which the root element of an XML file begins
 _DTYPES = {"u8": "uint8", "f32": "float32", "i64": "int64", "i32": "int32"}
 _NAMES = {"f32": "f32", "bf16": "bf16", "f16": "f16", "u8": "int8", "i8": "int8"}
@@ -51,19 +50,19 @@ class OpenVinoBackend:
     ) -> None:
         self.to(device)
         try:
-            import openvino  # noqa: F401
+            import openvino
         except ImportError as error:
             raise ConfigError(
                 f"{path} needs OpenVINO, which cannot be imported ({printable(str(error))}). "
                 "pip install openvino"
             ) from error
-        where, core = str(path), _core()
+        where, core = str(path), _core(openvino)
         _require_intermediate_representation(path)
         try:
             model = core.read_model(where)
         except Exception as error:  # of many kinds, as C++ raised it
             raise _unreadable(where, error) from error
-        text = str(model.get_rt_info(_KEY).value) if model.has_rt_info(_KEY) else None
+        text = str(model.get_rt_info(CARD_KEY).value) if model.has_rt_info(CARD_KEY) else None
         self.card, record = export_card(text, where, "openvino")
         require_precision(precision, record, where)
         inputs, outputs = ([_port(e) for e in ports] for ports in (model.inputs, model.outputs))
@@ -123,15 +122,13 @@ def load_openvino(
 
 
 @functools.cache
-def _core() -> Any:
+def _core(openvino: Any) -> Any:
     """One for the process, which never goes.
 
     OpenVINO's CPU plugin brings its thread a stack for signal handlers. Of two plugins, the one
     that goes last puts back the other's, which is no longer there: the next Ctrl-C ends the process
     with a segmentation fault (2026.4).
     """
-    import openvino
-
     return openvino.Core()
 
 

@@ -28,6 +28,7 @@ from yolokit.models.export_record import ExportRecord
 from yolokit.plain_text import is_control, tamed
 from yolokit.sections import LARGEST_SIDE, MOST_INPUT_PIXELS, PredictConfig
 
+CARD_KEY = "yolokit"  # in the metadata of every kind of model file
 MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
 _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it

@@ -17,11 +17,10 @@ from yolokit._version import __version__
 from yolokit.errors import WeightsError, YolokitError
 from yolokit.files import written_atomically
 from yolokit.models.build import build_detector
-from yolokit.models.card import ModelCard, read_card
+from yolokit.models.card import CARD_KEY, ModelCard, read_card
 from yolokit.models.detector import Detector
 from yolokit.models.export_record import exported_file
 
-_KEY = "yolokit"
 _VARIANCE = "running_var"  # the last part of a batch norm's key
 MODEL_NAME = "model.safetensors"
 
@@ -35,7 +34,7 @@ def save_model(path: Path, detector: Detector, card: ModelCard) -> None:
         card: written as JSON; its backbone as what the detector has, the weights file by its name.
     """
     state = {k: v.detach().cpu().contiguous() for k, v in detector.state_dict().items()}
-    content = safetensors.torch.save(state, {_KEY: _as_built(card, detector).model_dump_json()})
+    content = safetensors.torch.save(state, {CARD_KEY: _as_built(card, detector).model_dump_json()})
     with written_atomically(path) as temporary:
         temporary.write_bytes(content)
 
@@ -51,7 +50,7 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
     _check_kind(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            text = (file.metadata() or {}).get(CARD_KEY)
         state = safetensors.torch.load_file(path) if text else {}
     except (safetensors.SafetensorError, OSError) as error:
         raise WeightsError(
