@@ -36,10 +36,16 @@ sys.meta_path.insert(0, Forbid())
 """
 COMMAND = "from yolokit.cli.main import main\nsys.exit(main(sys.argv[1:]))"
 PYTHON = """
-import yolokit
+import yolokit, yolokit.errors
 model = yolokit.load(sys.argv[1])
 assert len(model.predict(sys.argv[2])[0]) == 3, model.predict(sys.argv[2])[0].to_dict()
 print(yolokit.evaluate(model, data=sys.argv[3]).AP)
+try:
+    model.export("onnx")
+except yolokit.errors.ExportError as error:
+    assert str(error).startswith("this model is an exported one")
+else:
+    raise AssertionError("exported")
 """
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -54,6 +54,8 @@ class Model(Predictor):
                 this model is an exported one itself.
             DataError, ConfigError: see ``yolokit.export.write``.
         """
+        if self.card.export is not None:  # asked first: there may be no torch to import
+            raise ExportError("this model is an exported one. Export the one it came from")
         from yolokit.export.options import ExportOptions
         from yolokit.export.write import export_model
         from yolokit.inference.torch_backend import TorchBackend
@@ -62,8 +64,7 @@ class Model(Predictor):
         options = ExportOptions(
             format=format, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop
         )
-        if not isinstance(self.backend, TorchBackend):
-            raise ExportError("this model is an exported one. Export the one it came from")
+        assert isinstance(self.backend, TorchBackend)
         return export_model(
             self.backend.detector,
             self.card,

@@ -294,3 +294,12 @@ def test_a_signal_is_answered_after_several_models_have_gone(write: Write) -> No
     command = [sys.executable, "-c", TWO_MODELS, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "answered\n"), done.stderr
+
+
+@pytest.mark.parametrize("text", ["<net>", "<net/>", '<nets version="11">', "{}", ""])
+def test_what_only_looks_like_openvinos_is_refused_without_a_word_of_its_readers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "model.xml").write_text(text)
+    assert "no <net> with a version" in refused(tmp_path)
+    assert capfd.readouterr() == ("", "")

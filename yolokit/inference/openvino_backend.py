@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import threading
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,7 @@ from yolokit.models.card import CARD_KEY, ModelCard, printable
 from yolokit.types import DecodedArrays
 
 _HEAD = 1000  # bytes in which the root element of an XML file begins
+_ROOT = re.compile(rb"<net\s[^>]*\bversion=")  # what OpenVINO itself knows it by
 _DTYPES = {"u8": "uint8", "f32": "float32", "i64": "int64", "i32": "int32"}
 _NAMES = {"f32": "f32", "bf16": "bf16", "f16": "f16", "u8": "int8", "i8": "int8"}
 _HEAVY = ("Convolution", "MatMul", "FullyConnected", "Pooling")  # where the time goes
@@ -161,8 +163,8 @@ def _require_intermediate_representation(path: Path) -> None:
     """Refuse another kind of file, which OpenVINO would show to its readers of other formats; each
     says on stderr why it is none of its own."""
     with path.open("rb") as file:
-        if b"<net" not in file.read(_HEAD):
-            raise _unreadable(str(path), ValueError("no <net> in it"))
+        if _ROOT.search(file.read(_HEAD)) is None:
+            raise _unreadable(str(path), ValueError("no <net> with a version in it"))
 
 
 def _unreadable(where: str, error: Exception) -> WeightsError:
