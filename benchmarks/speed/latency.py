@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, required=True, help="folder of pictures")
     parser.add_argument("--model", type=Path, action="append", default=[], help="of yolokit's")
     parser.add_argument("--peers", type=Path, help="Python of the peers' environment")
-    parser.add_argument("--peer", action="append", default=[], help="yolo11n, yolo26n, …")
+    parser.add_argument(
+        "--peer", action="append", default=[], help="yolo11n, yolo26n, yolo11n:openvino, …"
+    )
     parser.add_argument("--image-size", type=int, default=320, help="of the peers, longer side")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
