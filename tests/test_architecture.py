@@ -27,6 +27,7 @@ FLOORS = {
     "plain_text": 0,
     "strict_yaml": 0,
     "drawing": 0,
+    "label_places": 0,
     "_version": 0,
     "ops": 0,
     "config": 1,
@@ -89,7 +90,14 @@ THIRD_PARTIES: dict[str, set[str]] = {
 # What may not reach torch by any import that runs when it is imported: files, and whole rooms.
 TORCH_FREE = {
     *("types.py", "errors.py", "sections.py", "config.py", "config_file.py", "files.py"),
-    *("plain_text.py", "strict_yaml.py", "drawing.py", "heads/family.py", "heads/old_spellings.py"),
+    *(
+        "plain_text.py",
+        "strict_yaml.py",
+        "drawing.py",
+        "label_places.py",
+        "heads/family.py",
+        "heads/old_spellings.py",
+    ),
     *(f"heads/{name}/{part}.py" for name in HEADS for part in ("config", "family")),
     *("data/images.py", "data/prepare.py", "data/locate.py", "data/cache.py", "data/pictures.py"),
     *(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolokit.drawing import class_colour, draw_boxes, draw_tagged, tile
+from yolokit.drawing import Style, class_colour, draw_boxes, draw_tagged, tile
 
 NAMES = ["disc", "square", "triangle"]
 
@@ -33,6 +33,31 @@ def test_outline_lies_on_the_box_edges_and_nowhere_else() -> None:
     assert np.array_equal(drawn[41:79, 21:59], image[41:79, 21:59])
     assert np.array_equal(drawn[80:], image[80:]) and np.array_equal(drawn[:, :20], image[:, :20])
     assert (image == 100).all()  # the picture given is not drawn on
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [(100, 1), (160, 2), (320, 2), (554, 2), (720, 3), (1440, 5), (2880, 10)]
+)
+def test_a_line_suits_the_size_of_the_picture(size: int, width: int) -> None:
+    """554 is the size of 640x480 pixels, 1440 that of full HD, 2880 that of 4K."""
+    image = grey(size, size)
+    drawn = draw_boxes(
+        image, boxes((0.2 * size, 0.2 * size, 0.8 * size, 0.8 * size)), np.array([1]), NAMES
+    )
+    assert (drawn[size // 2] == class_colour(1)).all(axis=1).sum() == 2 * width
+
+
+def test_style_sets_the_line_and_leaves_labels_out() -> None:
+    drawn = draw_boxes(
+        grey(100, 100),
+        boxes((20, 40, 60, 80)),
+        np.array([1]),
+        NAMES,
+        np.array([0.5]),
+        Style(line_width=3, labels=False),
+    )
+    assert (drawn[60] == class_colour(1)).all(axis=1).sum() == 6
+    assert (drawn[:40] == 100).all() and (drawn[80:] == 100).all()
 
 
 def test_label_stands_above_the_box_and_shows_name_and_score() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -16,19 +17,35 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from yolokit.fonts import write_with
+from yolokit.label_places import Rectangle, place_labels
 
 Rgb = tuple[int, int, int]
-Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2; the far edge is outside
-
 _PALETTE: tuple[Rgb, ...] = (
     (255, 92, 77), (64, 224, 120), (72, 160, 255), (255, 206, 64), (214, 112, 255),
     (48, 222, 222), (255, 148, 46), (255, 112, 178), (168, 226, 48), (140, 132, 255),
     (0, 178, 148), (214, 164, 112), (120, 206, 255), (232, 74, 120), (186, 186, 64),
     (104, 196, 86), (196, 128, 200), (255, 176, 156), (88, 140, 200), (190, 200, 210),
 )  # fmt: skip
-_LINE_SHARE = 1 / 320  # line width as a share of the picture's size
-_FONT_SHARE = 1 / 32  # letter height, the same
+_LINE_SHARE = 1 / 280  # line width as a share of the picture's size
+_FINE_SIZE = 160  # pixels; on smaller pictures two pixels of line would cover the objects
+_FONT_SHARE = 1 / 32  # letter height, as a share of the picture's size
 _FONT_PX = (10, 40)  # below, letters dissolve; above, they only cover the picture
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How boxes look.
+
+    Args:
+        line_width: pixels; None for what suits the picture's size.
+        labels: whether names and scores are written.
+    """
+
+    line_width: int | None = None
+    labels: bool = True
+
+
+PLAIN = Style()
 
 
 def class_colour(label: int) -> Rgb:
@@ -42,12 +59,14 @@ def draw_boxes(
     labels: NDArray[np.int64],
     names: Sequence[str],
     scores: NDArray[np.float32] | None = None,
+    style: Style = PLAIN,
 ) -> NDArray[np.uint8]:
     """A copy of a picture with every box outlined and named.
 
-    Labels stand above their box, or inside or below it, always inside the picture; one that would
-    cover another is left out, and the colour alone tells the class. Where boxes cross, the earlier
-    one (the better detection) lies on top.
+    Labels stand above their box, or inside, below or beside it, always inside the picture, where
+    they hide little of the other objects; one that would cover another label is left out, and the
+    colour alone tells the class. Where boxes cross, the earlier one (the better detection) lies on
+    top.
 
     Args:
         image: [H, W, 3] uint8 RGB.
@@ -55,6 +74,7 @@ def draw_boxes(
         labels: [N] in 0..C-1.
         names: C class names.
         scores: [N] in 0..1, written after the name; None writes names alone.
+        style: how thick lines are, and whether there are labels.
 
     Returns:
         [H, W, 3] uint8 RGB, a new array; equal to ``image`` when there are no boxes.
@@ -62,7 +82,7 @@ def draw_boxes(
     texts = [names[label] for label in labels]
     if scores is not None:
         texts = [f"{name} {score:.2f}" for name, score in zip(texts, scores, strict=True)]
-    return draw_tagged(image, boxes, texts, [class_colour(int(label)) for label in labels])
+    return draw_tagged(image, boxes, texts, [class_colour(int(label)) for label in labels], style)
 
 
 def draw_tagged(
@@ -70,6 +90,7 @@ def draw_tagged(
     boxes: NDArray[np.float32],
     texts: Sequence[str],
     colours: Sequence[Rgb],
+    style: Style = PLAIN,
 ) -> NDArray[np.uint8]:
     """As ``draw_boxes``, with a text and a colour of its own for each box.
 
@@ -78,27 +99,25 @@ def draw_tagged(
         boxes: [N, 4] xyxy pixels of ``image``; may reach outside; non-finite rows are left out.
         texts: N labels; see `yolokit.fonts` for letters outside ASCII.
         colours: N RGB colours.
+        style: as for ``draw_boxes``.
     """
     canvas: NDArray[np.uint8] = np.array(image, dtype=np.uint8, order="C")
     size = math.sqrt(canvas.shape[0] * canvas.shape[1])
-    width = max(1, round(size * _LINE_SHARE))
-    font_px = min(max(round(size * _FONT_SHARE), _FONT_PX[0]), _FONT_PX[1])
     drawn = [
         (index, box)
         for index in range(len(boxes))
         if (box := _visible_box(boxes[index], canvas.shape)) is not None
     ]
     for index, box in reversed(drawn):
-        _outline(canvas, box, colours[index], width)
-    taken: list[Rectangle] = []
-    for index, box in drawn:
-        tag = _tag(texts[index], font_px, colours[index])
-        place = _free_place(box, tag.shape, canvas.shape, taken)
-        if place is None:
-            continue
-        taken.append(place)
-        x1, y1, x2, y2 = place
-        canvas[y1:y2, x1:x2] = tag[: y2 - y1, : x2 - x1]
+        _outline(canvas, box, colours[index], style.line_width or _line_width(size))
+    if style.labels:
+        font_px = min(max(round(size * _FONT_SHARE), _FONT_PX[0]), _FONT_PX[1])
+        tags = [_tag(texts[index], font_px, colours[index]) for index, _ in drawn]
+        places = place_labels([box for _, box in drawn], [tag.shape for tag in tags], canvas.shape)
+        for tag, place in zip(tags, places, strict=True):
+            if place is not None:
+                x1, y1, x2, y2 = place
+                canvas[y1:y2, x1:x2] = tag[: y2 - y1, : x2 - x1]
     return canvas
 
 
@@ -174,28 +193,6 @@ def _line_height(font_px: int) -> tuple[int, int]:
     return math.ceil(-top), math.ceil(bottom)
 
 
-def _free_place(
-    box: Rectangle, tag: tuple[int, ...], picture: tuple[int, ...], taken: list[Rectangle]
-) -> Rectangle | None:
-    """The first place of a label in which it covers no other label; None where there is none."""
-    x1, y1, x2, y2 = box
-    height, width = tag[:2]
-    corners = [(x1, y1 - height), (x1, y1), (x1, y2), (x2 - width, y1 - height), (x2 - width, y2)]
-    if x2 - x1 >= width and y2 - y1 >= 3 * height:  # a label inside hides little of the object
-        corners += [(x2 - width, y1), (x1, y2 - height), (x2 - width, y2 - height)]
-    inside = [corner for corner in corners if 0 <= corner[1] <= picture[0] - height]
-    places = (_kept_inside(corner, tag, picture) for corner in inside or corners[1:2])
-    free = (place for place in places if not any(_overlap(place, other) for other in taken))
-    return next(free, None)
-
-
-def _kept_inside(
-    corner: tuple[int, int], tag: tuple[int, ...], picture: tuple[int, ...]
-) -> Rectangle:
-    x = max(0, min(corner[0], picture[1] - tag[1]))
-    y = max(0, min(corner[1], picture[0] - tag[0]))
-    return x, y, min(x + tag[1], picture[1]), min(y + tag[0], picture[0])
-
-
-def _overlap(a: Rectangle, b: Rectangle) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def _line_width(size: float) -> int:
+    """Pixels, for a picture whose area is ``size`` squared."""
+    return 1 if size < _FINE_SIZE else max(2, round(size * _LINE_SHARE))
