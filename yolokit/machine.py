@@ -7,15 +7,20 @@ limits too.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 _ROOT = Path("/")  # tests lay out another
 _MOUNT = "sys/fs/cgroup"
 _SIBLINGS = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _MOST_THREADS = 1024  # a larger number is a slip of the pen
+_MALLOC_THRESHOLDS = (-1, -3)  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+_KEPT_BYTES = 2**31 - 1  # the most that mallopt's int holds
 
 
 def usable_memory(root: Path = _ROOT) -> int | None:
@@ -96,6 +101,25 @@ def thread_limit(environment: Mapping[str, str], root: Path = _ROOT) -> dict[str
     if "OMP_NUM_THREADS" in environment or usable >= _own_cpus():
         return {}
     return {"OMP_NUM_THREADS": str(usable)}
+
+
+def keep_freed_memory(environment: Mapping[str, str]) -> bool:
+    """Have glibc keep what this process frees for what it allocates next.
+
+    By itself it gives blocks of 32 MB and more back to the system at once, and is given others,
+    zeroed page by page. Elsewhere than on glibc nothing is changed.
+
+    Args:
+        environment: of the process; whoever set up glibc's allocator there is left alone.
+
+    Returns:
+        Whether it will.
+    """
+    libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
+    chosen = {"GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} & {*environment}
+    if chosen or not hasattr(libc, "gnu_get_libc_version"):
+        return False
+    return all(libc.mallopt(option, _KEPT_BYTES) == 1 for option in _MALLOC_THRESHOLDS)
 
 
 def _own_cpus() -> int:
