@@ -5,8 +5,7 @@ import subprocess
 import sys
 
 import pytest
-
-from tests.support.platforms import needs_glibc
+from platforms import needs_glibc
 
 # A tensor of 64 MB, made and freed over and over: pages that the system had to give out meanwhile.
 FAULTS = """
