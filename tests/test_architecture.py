@@ -115,6 +115,13 @@ TORCH_FREE = {
     *("models/export_record.py", "scoring.py", "model.py", "slim.py", "engine/isolation.py"),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
 }
+LABEL_FORMAT_FILES = {
+    "sections.py",
+    "data/read_split.py",
+    "data/formats/yolo.py",
+    "data/formats/convert.py",
+    "cli/data_convert.py",
+}
 LONGEST_FILE = 320  # lines; a longer file is usually two rooms
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -273,6 +280,8 @@ def test_a_head_is_named_in_its_folder_and_in_one_other_place(head: str) -> None
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         values = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        if _name(path) in LABEL_FORMAT_FILES:  # one head and one format of labels share a name
+            values = []
         modules = [name for name in _imports(path) if f"yolokit.heads.{head}." in f"{name}."]
         places += [_name(path)] * (values.count(head) + len(modules))
     assert places == ["heads/family.py"]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.data.locate import locate_splits
+from yolokit.data.split_names import WHOLE
 from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved, read_saved
 from yolokit.engine.spawning import require_main_program
 from yolokit.engine.training import fit
-from yolokit.errors import ConfigError
+from yolokit.errors import ConfigError, DataError
 from yolokit.models.model_file import load_model
 from yolokit.models.transfer import model_file
 from yolokit.report.write import leave_report
@@ -165,7 +167,13 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
     """The config with absolute data paths, those of ``data`` where it is given."""
     splits: dict[str, SplitConfig | None] = {"train": None, "val": None, "test": None}
     if data is not None:
-        splits.update(locate_splits(data))
+        found = locate_splits(data)
+        if WHOLE in found:
+            raise DataError(
+                f"{data} is not split into train and val. Share it out: "
+                f"yolokit data split {shlex.quote(str(data))} NEW_FOLDER"
+            )
+        splits.update(found)
     else:
         splits.update({name: getattr(config.data, name) for name in splits})
     if splits["train"] is None:
@@ -177,4 +185,5 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
 
 
 def _absolute(split: SplitConfig) -> SplitConfig:
-    return SplitConfig(images=split.images.absolute(), annotations=split.annotations.absolute())
+    paths = {"images": split.images.absolute(), "annotations": split.annotations.absolute()}
+    return split.model_copy(update=paths)

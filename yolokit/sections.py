@@ -62,11 +62,20 @@ _SMALLEST_SIDE, LARGEST_SIDE = 32, 2**14  # px, of the network's input
 MOST_INPUT_PIXELS = 2**26  # of the network's input: 0.8 GB once they are numbers
 
 
+LabelFormat: TypeAlias = Literal["coco", "yolo", "voc"]
+
+
 class SplitConfig(Section):
-    """One split: the folder its pictures lie in and its COCO annotation file."""
+    """One split: the folder its pictures lie in and where its labels are.
+
+    ``annotations`` is a COCO file; of another ``format`` the file or folder that describes the
+    whole set, whose split named ``part`` is meant.
+    """
 
     images: Path
     annotations: Path
+    format: LabelFormat = "coco"
+    part: str = ""
 
 
 class DataConfig(Section):

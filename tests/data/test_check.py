@@ -67,7 +67,7 @@ def test_an_exif_turn_that_swaps_the_size_is_explained(write_split: Any, tmp_pat
         "images/a b.png",
     ],
 )
-def test_folders_of_another_computer_are_told_from_a_missing_picture(
+def test_a_picture_is_found_whatever_folders_another_computer_had(
     name: str, write_split: Any, tmp_path: Path
 ) -> None:
     Image.new("RGB", (100, 50)).save(tmp_path / "a b.png")
@@ -76,9 +76,12 @@ def test_folders_of_another_computer_are_told_from_a_missing_picture(
         {"id": 2, "file_name": "gone.png", "width": 100, "height": 50},
     ]
     dataset = CocoDataset.load(write_split(images=images))
-    first, second = (each.reason for each in check_images(dataset))
-    assert first == f"missing, but a b.png lies in {tmp_path}: name it so"
-    assert second == "missing"
+    (problem,) = check_images(dataset)
+    assert problem == ImageProblem(2, tmp_path / "gone.png", "missing")
+    assert [fault.line for fault in dataset.tree.faults if fault.code == "renamed"] == [
+        f"1 file names are another computer's: {name.replace(chr(92), '/')} is a b.png. "
+        "The pictures are found by the end of them."
+    ]
 
 
 def test_a_folder_in_the_place_of_a_picture_is_said_without_numbers(

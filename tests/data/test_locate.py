@@ -1,4 +1,4 @@
-"""The three layouts a data folder may have, and what is said where it has none of them."""
+"""The layouts a data folder may have, and what is said where it has none of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from yolokit.data.locate import locate_splits
 from yolokit.errors import DataError
+from yolokit.sections import SplitConfig
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -75,11 +76,15 @@ def test_data_yaml_is_relative_to_itself(tmp_path: Path, give_folder: bool) -> N
         ("", "names no split"),
         ("- a", "names no split"),
         ("train: [", "cannot read"),
-        ("names: [cat]", "labels in YOLO text files.*converted to COCO JSON"),
-        ("path: ../pets\ntrain: images/train\nnames: {0: cat}", "converted to COCO JSON"),
-        ("names: [cat]\nnc: 1\ntrain: ../train/images", "converted to COCO JSON"),
+        ("names: [cat]", "names no split"),
+        ("path: ../pets\ntrain: images/train", "no list of class names"),
+        ("names: [cat]\ntrain: 3\nval: a", "train in .* must be a path or a list of paths, got 3"),
+        ("names: {cat: 0}\ntrain: a", "names in .* must be a list, or numbers from 0"),
+        ("names: [cat]\ntrain: https://host/set.zip", "is an address: https://host/set.zip"),
+        ("path: 3\nnames: [cat]\ntrain: a", "path in .* must be a folder, got 3"),
+        ("names: [cat]\nval: a\nvalidation: b", "both val and validation"),
         ("pictures: a", "unknown key 'pictures'"),
-        ("train: ../train/images", "converted to COCO JSON"),
+        ("train: ../train/images", "no list of class names"),
         ("train: {images: a, annotations: b}\ntrain: {images: c, annotations: d}", "stands twice"),
         (3000 * "[", "nested too deep"),
         ("train: {images: a}", "must be {images: FOLDER, annotations: FILE.json}"),
@@ -131,20 +136,52 @@ def test_subsets_as_cvat_names_them(tmp_path: Path) -> None:
     ("file", "picture", "name", "images"),
     [
         ("result.json", "images/a.jpg", "images\\\\a.jpg", "."),
+        ("result.json", "images/1234abcd-a.jpg", "/data/upload/3/1234abcd-a.jpg", "images"),
         ("labels.json", "data/a.jpg", "a.jpg", "data"),
         ("annotations/instances_default.json", "images/default/a.jpg", "a.jpg", "images/default"),
+        ("annotations/instances_yard.json", "images/yard/a.jpg", "a.jpg", "images/yard"),
     ],
 )
-def test_one_coco_file_is_named_with_the_line_that_uses_it(
+def test_one_coco_file_is_an_unsplit_set(
     tmp_path: Path, file: str, picture: str, name: str, images: str
 ) -> None:
     touch(tmp_path, picture, file)
     (tmp_path / file).write_text(f'{{"info": 1, "images": [{{"id": 1, "file_name": "{name}"}}]')
-    with pytest.raises(DataError, match=f"{file}.*split") as caught:
+    wanted = {"all": SplitConfig(images=tmp_path / images, annotations=tmp_path / file)}
+    assert locate_splits(tmp_path) == wanted
+    assert locate_splits(tmp_path / file) == wanted
+
+
+def test_subsets_that_tell_no_split_are_named_with_the_lines_that_use_them(tmp_path: Path) -> None:
+    for name in ("kitchen", "yard"):
+        touch(tmp_path, f"images/{name}.jpg")
+        file = tmp_path / "annotations" / f"instances_{name}.json"
+        touch(tmp_path, f"annotations/{file.name}")
+        file.write_text(f'{{"images": [{{"file_name": "{name}.jpg"}}]')
+    with pytest.raises(DataError, match=r"whose splits the names do not tell. Write") as caught:
         locate_splits(tmp_path)
-    assert f"`train: {{images: {images}, annotations: {file}}}`" in str(caught.value)
-    with pytest.raises(DataError, match=r"is a single file. Write .*data.yaml with `train:"):
-        locate_splits(tmp_path / file)
+    assert "`train: {images: images, annotations: annotations/instances_kitchen.json}`" in str(
+        caught.value
+    )
+
+
+@pytest.mark.parametrize("stated", ["../gone", "/content/datasets/pets", "C:\\sets\\pets"])
+def test_a_set_that_was_moved_is_found_beside_its_data_yaml(tmp_path: Path, stated: str) -> None:
+    touch(tmp_path, "images/train/a.jpg")
+    path = tmp_path / "pets.yaml"  # the one YAML file there
+    path.write_text(f"path: {stated}\nnames: [cat]\ntrain: images/train\n")
+    splits = locate_splits(tmp_path)
+    assert splits["train"].images == tmp_path / "images/train"
+    assert splits["train"].annotations == path
+
+
+@pytest.mark.parametrize("stated", ["pets", ".", "sets/pets"])
+def test_a_stated_path_is_the_data_yamls_own_or_from_above(tmp_path: Path, stated: str) -> None:
+    root = tmp_path / "sets" / "pets"
+    touch(root, "images/train/a.jpg")
+    (root / "data.yaml").write_text(f"path: {stated}\nnames: [cat]\ntrain: images/train\n")
+    found = locate_splits(root)["train"].images
+    assert found.resolve() == root / "images/train"
 
 
 def test_a_json_file_of_something_else(tmp_path: Path) -> None:

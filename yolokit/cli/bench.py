@@ -133,9 +133,9 @@ def _pictures(folder: Path | None, data: Path | None, split: str) -> BenchPictur
         return read_pictures(files, str(folder))
     if data is not None:
         from yolokit.data.locate import choose_split
-        from yolokit.evaluation.coco_io import load_truth
+        from yolokit.evaluation.coco_io import load_split
 
         chosen = choose_split(data, split)
-        names = load_truth(chosen.annotations).file_names
+        names = load_split(chosen).file_names
         return read_pictures([chosen.images / name for name in names], f"{data}, {split}")
     return made_up_pictures()

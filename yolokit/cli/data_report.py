@@ -19,7 +19,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.split_faults import split_faults
 from yolokit.data.statistics import split_statistics
-from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_io import load_split
 
 _SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}
 _COUNTS = {
@@ -61,9 +61,7 @@ def measure_splits(
     report: dict[str, Any] = {"input_hw": list(image_hw), "faults": [], "splits": {}}
     max_bad_boxes = (config or Config()).data.max_bad_boxes
     for name, split in splits.items():
-        truth = load_truth(
-            split.annotations, progress=progress and partial(progress, f"reading {name}")
-        )
+        truth = load_split(split, progress=progress and partial(progress, f"reading {name}"))
         dataset = CocoDataset.of(truth, split)
         report["faults"] += [
             f"{fault.level}: {name}: {fault.line}"

@@ -73,8 +73,9 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
         DataError: a data set that cannot be read.
     """
     from yolokit.data.locate import locate_splits
+    from yolokit.data.split_names import WHOLE
     from yolokit.errors import DataError
-    from yolokit.evaluation.coco_io import load_truth
+    from yolokit.evaluation.coco_io import load_split
     from yolokit.video.detect import dataset_sources
     from yolokit.video.sources import find_sources
 
@@ -87,8 +88,8 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
             if is_yaml:
                 raise
             splits = {}  # no data set: a folder of pictures
-        if splits:
-            trees = {name: load_truth(split.annotations) for name, split in splits.items()}
+        if splits and WHOLE not in splits:  # else a folder of pictures, labelled or not
+            trees = {name: load_split(split) for name, split in splits.items()}
             return [
                 Job(dataset_sources(tree, splits[name].images), name, tree)
                 for name, tree in trees.items()

@@ -181,12 +181,12 @@ def find_truth(data: Path, split: str) -> tuple[Path, CocoTree]:
     """
     from yolokit.data.locate import choose_split
     from yolokit.errors import DataError
-    from yolokit.evaluation.coco_io import load_truth
+    from yolokit.evaluation.coco_io import load_split, load_truth
 
     if data.suffix.lower() == ".json":
         return data, load_truth(data)
     try:
-        file = choose_split(data, split).annotations
+        chosen = choose_split(data, split)
     except DataError:
         found = _annotation_files(data, split)
         if not found:
@@ -196,7 +196,7 @@ def find_truth(data: Path, split: str) -> tuple[Path, CocoTree]:
             raise DataError(f"several annotation files in {data}: {names}. Give one") from None
         ((file, truth),) = found.items()
         return file, truth
-    return file, load_truth(file)
+    return chosen.annotations, load_split(chosen)
 
 
 def _annotation_files(folder: Path, split: str) -> dict[Path, CocoTree]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from yolokit.data.check import check_images
 from yolokit.data.classes import ClassTable, align_categories, class_table
 from yolokit.data.coco import DEFAULT_MAX_BAD_BOXES, CocoDataset
-from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_tree import CocoTree, Fault, Level
+from yolokit.data.read_split import read_split
 from yolokit.data.split_faults import split_faults
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
@@ -66,7 +66,7 @@ def audit_splits(
     classes: ClassTable | None = None
     for name, split in splits.items():
         try:
-            tree = read_tree(split.annotations, progress=_part(progress, f"reading {name}"))
+            tree = read_split(split, progress=_part(progress, f"reading {name}"))
         except DataError as error:
             findings.append(Finding("error", name, str(error), code="unreadable", count=1))
             continue

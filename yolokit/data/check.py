@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from yolokit.data.coco import CocoDataset
 from yolokit.data.images import verify_image
@@ -75,8 +72,6 @@ def require_good_images(problems: Sequence[ImageProblem], dataset: CocoDataset) 
 
 def _problem(dataset: CocoDataset, index: int) -> str | None:
     facts = verify_image(dataset.image_path(index))
-    if facts == "missing":
-        return f"missing{_elsewhere(dataset, index)}"
     if isinstance(facts, str):
         return facts
     height, width = dataset.sizes_hw[index].tolist()
@@ -90,14 +85,3 @@ def _problem(dataset: CocoDataset, index: int) -> str | None:
             "tag if so, else swap width and height in the file"
         )
     return f"is {found}, the annotation file says {width}x{height}"
-
-
-def _elsewhere(dataset: CocoDataset, index: int) -> str:
-    """Where a missing picture lies, if only the folders of its name are another computer's."""
-    name = str(dataset.file_names[index])
-    last = unquote(name.partition("?")[0]).rpartition("/")[2]
-    for candidate in (last, unicodedata.normalize("NFC", last), unicodedata.normalize("NFD", last)):
-        # false for a name that no system takes
-        if candidate and os.path.isfile(dataset.images_folder / candidate):  # noqa: PTH113
-            return f", but {candidate} lies in {dataset.images_folder}: name it so"
-    return ""

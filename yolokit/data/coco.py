@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from yolokit.data.classes import ClassTable, align_categories, class_table
 from yolokit.data.coco_faults import clipped_corners, geometry_problems
-from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_tree import CocoTree, Problem, some
 from yolokit.data.fingerprint import fingerprint_of, id_array
 from yolokit.data.images import verify_image
+from yolokit.data.read_split import read_split
 from yolokit.errors import DataError
 from yolokit.machine import usable_cpus
 from yolokit.sections import SplitConfig
@@ -101,17 +101,17 @@ class CocoDataset:
         max_bad_boxes: float = DEFAULT_MAX_BAD_BOXES,
         classes: ClassTable | None = None,
     ) -> CocoDataset:
-        """Read a COCO annotation file for training.
+        """Read a split's labels, of whatever format, for training.
 
         Args:
-            split: the picture folder and the annotation file.
+            split: the picture folder and where the labels are.
             max_bad_boxes, classes: see ``of``.
 
         Raises:
             DataError: an unreadable file, a fault that stops training, a category outside the
                 table, too many bad boxes.
         """
-        tree = read_tree(split.annotations)
+        tree = read_split(split)
         tree.require()
         return cls.of(tree, split, max_bad_boxes=max_bad_boxes, classes=classes)
 
@@ -279,7 +279,8 @@ def _limit_bad_boxes(tree: CocoTree, problems: NDArray[np.int8], limit: float) -
     examples = some(
         [f"{tree.annotation_id(row)} ({Problem(problems[row]).reason})" for row in bad.tolist()]
     )
+    kind = "" if tree.label_files else "annotation "
     raise DataError(
-        f"{len(bad)} of {total} boxes in {tree.where} are bad: annotation {examples}. Repair "
+        f"{len(bad)} of {total} boxes in {tree.where} are bad: {kind}{examples}. Repair "
         f"them, or drop them with -o data.max_bad_boxes={share:g}"
     )

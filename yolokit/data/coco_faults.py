@@ -248,6 +248,5 @@ def _fault(
     what: str,
     advice: str,
 ) -> Fault:
-    first = rows[:CASES_KEPT].tolist()
-    cases = tuple(f"annotation {tree.annotation_id(r)} of image {tree.image_of(r)}" for r in first)
+    cases = tuple(map(tree.case, rows[:CASES_KEPT].tolist()))
     return Fault(code, level, len(rows), f"{len(rows)} {what}", cases, advice)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,6 +113,9 @@ class CocoTree:
             that is not listed.
         odd_ids: row -> id that is text, a longer number, or a place for want of one.
         faults: all that is wrong with the file.
+        label_files: [I] the file that each picture's labels stand in; empty where one file holds
+            all of them.
+        lines: [A] int64 line of each annotation in its label file, from 1.
     """
 
     where: str
@@ -133,6 +136,8 @@ class CocoTree:
     odd_ids: Mapping[int, ImageId] = field(default_factory=dict)
     strange_images: Mapping[int, ImageId] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
+    label_files: tuple[str, ...] = ()
+    lines: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.image_index)
@@ -159,8 +164,16 @@ class CocoTree:
         return {str(image_id): index for index, image_id in enumerate(self.image_ids)}
 
     def annotation_id(self, row: int) -> ImageId:
-        """The id of an annotation, or its place in the file where it has none."""
+        """The id of an annotation, or its place where it has none: in the file, or FILE:LINE."""
+        if self.label_files:
+            return f"{self.label_files[self.image_index[row]]}:{self.lines[row]}"
         return self.odd_ids.get(row, int(self.annotation_ids[row]))
+
+    def case(self, row: int) -> str:
+        """An annotation in words, for a list of faults."""
+        if self.label_files:
+            return str(self.annotation_id(row))
+        return f"annotation {self.annotation_id(row)} of image {self.image_of(row)}"
 
     def image_of(self, row: int) -> ImageId:
         """The id of the image that an annotation belongs to, listed or not; or "?"."""
@@ -173,7 +186,11 @@ class CocoTree:
         place[indices] = np.arange(len(indices))
         moved = np.where(self.image_index >= 0, place[self.image_index], -1)
         rows = np.flatnonzero(moved >= 0)
-        arrays = ("category_index", "boxes_xywh", "areas", "crowd", "turned", "problems")
+        arrays = ["category_index", "boxes_xywh", "areas", "crowd", "turned", "problems"]
+        named: dict[str, Any] = {}
+        if self.label_files:
+            arrays.append("lines")
+            named["label_files"] = tuple(self.label_files[index] for index in indices.tolist())
         return replace(
             self,
             image_ids=tuple(self.image_ids[index] for index in indices.tolist()),
@@ -187,6 +204,7 @@ class CocoTree:
                 if row in self.odd_ids
             },
             **{name: getattr(self, name)[rows] for name in arrays},
+            **named,
             strange_images={},
             faults=(),
         )

@@ -117,6 +117,20 @@ def verify_image(path: Path) -> PictureFacts | str:
     return PictureFacts((height, width), turned)
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Upright (height, width) by a file's header alone; (0, 0) where it is no readable picture."""
+    try:
+        with _open(path) as image:
+            turned = read_orientation(image) in QUARTER_TURNS
+            if turned and image.format in _TURNED_BY_PILLOW:
+                _load(image)
+                turned = False
+            width, height = image.size
+    except Exception:  # whatever it is: decoding it says why
+        return 0, 0
+    return (width, height) if turned else (height, width)
+
+
 def picture_format(path: Path) -> str | None:
     """Which kind of picture a file holds by its first bytes; None where it is no picture.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from yolokit.data.coco_json import JsonWalk, read_text
+from yolokit.data.formats.picture_names import found_name
 from yolokit.data.plain_values import plain_name
 from yolokit.errors import DataError
 
@@ -33,6 +35,29 @@ def first_picture(path: Path) -> str | None:
     except (DataError, ValueError, RecursionError):
         return None
     return None
+
+
+def annotation_files(folder: Path) -> list[Path]:
+    """The COCO files in a folder and in its ``annotations``."""
+    seen = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
+    return [file for file in seen if first_picture(file) is not None]
+
+
+def picture_folder(file: Path) -> Path | None:
+    """Where the pictures of a COCO file lie, if in one of the places where tools put them.
+
+    Raises:
+        DataError: it is no COCO file.
+    """
+    picture = first_picture(file)
+    if picture is None:
+        raise DataError(f"{file} is not a COCO annotation file. Export the annotations anew")
+    subset = file.stem.removeprefix("instances_")
+    places = dict.fromkeys((*_BESIDE, f"images/{subset}", subset))
+    folders = [home / each for home in (file.parent, file.parent.parent) for each in places]
+    as_named = (folder for folder in folders if picture and (folder / picture).is_file())
+    odd = (folder for folder in folders if picture and found_name(picture, folder))
+    return next(chain(as_named, odd), None)
 
 
 def advise_yaml(folder: Path, files: Sequence[Path]) -> str:

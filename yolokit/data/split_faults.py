@@ -72,10 +72,7 @@ def _bad_boxes(dataset: CocoDataset, limit: float) -> Iterator[Fault]:
             level=level,
             count=len(rows),
             summary=f"{len(rows)} of {total} annotations cannot be learnt from: {problem.reason}",
-            cases=tuple(
-                f"annotation {tree.annotation_id(row)} of image {tree.image_of(row)}"
-                for row in first
-            ),
+            cases=tuple(map(tree.case, first)),
             advice=advice,
         )
 
@@ -110,7 +107,7 @@ def _repeated_boxes(dataset: CocoDataset) -> Iterator[Fault]:
             "note",
             len(again),
             f"{len(again)} boxes annotated more than once",
-            tuple(f"annotation {tree.annotation_id(r)} of image {tree.image_of(r)}" for r in rows),
+            tuple(map(tree.case, rows)),
             "One of each is enough.",
         )
 

@@ -10,8 +10,10 @@ from typing import Any
 from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_json import read_text
 from yolokit.data.coco_tree import CocoTree
+from yolokit.data.read_split import read_split
 from yolokit.errors import DataError
 from yolokit.evaluation.tables import kind
+from yolokit.sections import SplitConfig
 
 
 def load_truth(path: Path, *, progress: Callable[[float], None] | None = None) -> CocoTree:
@@ -21,6 +23,17 @@ def load_truth(path: Path, *, progress: Callable[[float], None] | None = None) -
         DataError: unreadable, not JSON, not COCO's layout, or ids that are not unique.
     """
     tree = read_tree(path, progress=progress)
+    tree.require(for_scoring=True)
+    return tree
+
+
+def load_split(split: SplitConfig, *, progress: Callable[[float], None] | None = None) -> CocoTree:
+    """A split's labels, of whatever format, to score against.
+
+    Raises:
+        DataError: see ``load_truth``.
+    """
+    tree = read_split(split, progress=progress)
     tree.require(for_scoring=True)
     return tree
 

@@ -17,7 +17,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
 from yolokit.data.pictures import PreparedPicture, PreparedPictures
 from yolokit.data.read_ahead import decoding_threads, read_ahead
-from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_io import load_split
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
 from yolokit.evaluation.rows import to_rows
 from yolokit.inference.backend import Backend
@@ -50,7 +50,7 @@ def evaluate_split(
 
     Args:
         predictor: the detector and what it was trained for; its own thresholds are used.
-        split: pictures and COCO file.
+        split: pictures and labels.
         batch_size, progress: see ``evaluate_backend``.
         workers: decoding threads; None for what suits the device.
 
@@ -61,7 +61,7 @@ def evaluate_split(
         DataError: unusable annotations or pictures, or a category the model does not know.
         WeightsError: the model's outputs are not numbers.
     """
-    truth = load_truth(split.annotations)
+    truth = load_split(split)
     aligned = align_categories(predictor.class_names, predictor.category_ids, truth)
     dataset = CocoDataset.of(truth, split)  # the file is scored, not these boxes
     require_good_images(check_images(dataset), dataset)

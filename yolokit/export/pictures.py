@@ -17,7 +17,7 @@ from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.pictures import PreparedPictures
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import DataError, YolokitError
-from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.coco_io import load_split
 from yolokit.models.export_record import PictureSource
 from yolokit.sections import SplitConfig
 from yolokit.synthesis.scenes import make_scene
@@ -100,7 +100,7 @@ def prepared(
     Raises:
         DataError: unusable annotations or pictures, or none.
     """
-    dataset = CocoDataset.of(load_truth(split.annotations), split)
+    dataset = CocoDataset.of(load_split(split), split)
     require_good_images(check_images(dataset), dataset)
     loaded = PreparedPictures(dataset, input_hw)
     if not len(loaded):
@@ -127,5 +127,5 @@ def _val_of_run(run: Path) -> SplitConfig | None:
         split = load_config(file).data.val
     except YolokitError:  # nobody's run: what lies there is another's config.yaml
         return None
-    there = split is not None and split.annotations.is_file() and split.images.is_dir()
+    there = split is not None and split.annotations.exists() and split.images.is_dir()
     return split if there else None

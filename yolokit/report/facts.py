@@ -150,12 +150,15 @@ def clock_text(seconds: float) -> str:
 
 
 def _data_folder(split: SplitConfig) -> Path | None:
-    """The folder that ``--data`` would find this validation split in, or None."""
-    folder = split.annotations.parent.parent
-    try:
-        return folder if locate_splits(folder).get("val") == split else None
-    except DataError:
-        return None
+    """The folder or file that ``--data`` would find this validation split in, or None."""
+    file = split.annotations
+    for folder in (file.parent.parent, file.parent, file):
+        try:
+            if locate_splits(folder).get("val") == split:
+                return folder
+        except DataError:  # another layout
+            continue
+    return None
 
 
 def _grid(run: Run, val_set: CocoDataset, size: int) -> str:
