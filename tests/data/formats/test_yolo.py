@@ -154,7 +154,7 @@ def test_a_count_that_is_not_that_of_the_names_is_a_warning(tmp_path: Path) -> N
 
 def test_names_that_yaml_takes_for_something_else(tmp_path: Path) -> None:
     tree = one_picture(tmp_path, "", "[yes, 'no']")
-    with pytest.raises(DataError, match="class 0. Name each in plain text; in YAML put yes"):
+    with pytest.raises(DataError, match=r"class 0\. Name each in plain text; in YAML put yes"):
         tree.require()
     assert tree.category_names == ("class 0", "no")
 
