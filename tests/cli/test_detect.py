@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import yolokit
 from yolokit.cli.main import main
 from yolokit.config import PredictConfig
 from yolokit.models.model_file import load_model, save_model
@@ -133,7 +135,7 @@ def test_unreadable_input_is_skipped_and_told(
     assert files(tmp_path / "out") == ["a.png"]
     lines = [line for line in captured.err.splitlines() if line.startswith("skipped: ")]
     assert ["b.png" in lines[0], "c.mp4" in lines[1], len(lines)] == [True, True, 2]
-    assert captured.out.startswith("1 frame, ")
+    assert captured.out.splitlines()[-1].startswith("1 picture, ")
 
 
 def test_nothing_readable_is_an_error(
@@ -335,6 +337,11 @@ def test_only_some_classes(
     assert detect("x.png", "--classes", "blue,white") == 1
     error = capsys.readouterr().err
     assert error == "error: the model knows no class 'blue'. Its classes are red, white\n"
+    assert detect("x.png", "--classes", "Whit") == 1
+    assert "no class 'Whit'. Did you mean white? Its" in capsys.readouterr().err
+    assert detect("x.png", "--classes", "2") == 1
+    assert "the model knows no class 2. Its classes" in capsys.readouterr().err
+    assert found("--classes", "1", "--max-objects", "3") == white[:3]
 
 
 def test_pictures_of_a_phones_folder_are_read_or_named(
@@ -346,3 +353,165 @@ def test_pictures_of_a_phones_folder_are_read_or_named(
     assert "IMG.HEIC is a HEIC picture" in capsys.readouterr().err
     assert detect("in/IMG.HEIC", "--out", "out") == 1
     assert "Convert it to JPEG" in capsys.readouterr().err
+
+
+def _read_yolo_text(path: Path, size_wh: tuple[int, int]) -> list[tuple[int, list[float], float]]:
+    """Label, xyxy box in pixels and score of each line."""
+    found = []
+    for line in path.read_text().splitlines():
+        label, cx, cy, w, h, score = map(float, line.split())
+        corners = [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2]
+        pixels = [corner * side for corner, side in zip(corners, size_wh * 2, strict=True)]
+        found.append((int(label), pixels, score))
+    return found
+
+
+def test_text_reads_back_to_the_same_boxes(detect: Detect, tmp_path: Path) -> None:
+    save_noise(tmp_path / "a" / "x.png", size=(503, 407))
+    save_noise(tmp_path / "b" / "x.png", seed=1)
+    detect("a", "b", "--save-txt", "--save-json", "--out", "out")
+    records = json.loads((tmp_path / "out" / "detections.json").read_text())
+    for record, name in zip(records, ("x.txt", "b_x.txt"), strict=True):
+        read = _read_yolo_text(
+            tmp_path / "out" / "labels" / name, (record["width"], record["height"])
+        )
+        assert [each[0] for each in read] == [each["label"] for each in record["detections"]]
+        for (_, box, score), expected in zip(read, record["detections"], strict=True):
+            assert box == pytest.approx(expected["box"], abs=1e-4)
+            assert score == pytest.approx(expected["score"], abs=1e-6)
+    assert records[0]["detections"] and records[1]["detections"]
+
+
+def test_a_picture_with_nothing_in_it_has_an_empty_text(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_noise(tmp_path / "x.png")
+    nothing = ["detect", str(tiny_model), "x.png", "--conf", "1", "--device", "cpu"]
+    assert main([*nothing, "--save-txt", "--save-crops", "--out", "out"]) == 0
+    assert files(tmp_path / "out") == ["labels/x.txt", "x.png"]
+    assert (tmp_path / "out/labels/x.txt").read_text() == ""
+
+
+def test_crops_are_the_pixels_of_the_picture(detect: Detect, tmp_path: Path) -> None:
+    with Image.open(save_noise(tmp_path / "x.png", size=(120, 90))) as picture:
+        pixels = np.asarray(picture)
+    detect("x.png", "--save-crops", "--save-json", "--out", "out", "--max-objects", "6")
+    (record,) = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert len(record["detections"]) == 6
+    for number, found in enumerate(record["detections"], 1):
+        x1, y1, x2, y2 = found["box"]
+        rows, columns = slice(int(y1), -int(-y2 // 1)), slice(int(x1), -int(-x2 // 1))
+        with Image.open(tmp_path / "out" / "crops" / found["name"] / f"x-{number}.png") as crop:
+            assert np.array_equal(np.asarray(crop), pixels[rows, columns])
+
+
+def test_crops_and_texts_of_a_film_are_numbered_by_frame(detect: Detect, tmp_path: Path) -> None:
+    save_video(tmp_path / "film.avi", frames=3)
+    detect("film.avi", "--save-crops", "--save-txt", "--max-objects", "1", "--out", "out")
+    texts = [f"film-{frame:06d}.txt" for frame in range(3)]
+    assert files(tmp_path / "out" / "labels") == texts
+    crops = [Path(name).name for name in files(tmp_path / "out" / "crops")]
+    assert sorted(crops) == [f"film-{frame:06d}-1.png" for frame in range(3)]
+
+
+def test_crops_and_texts_of_an_earlier_run_stay(detect: Detect, tmp_path: Path) -> None:
+    save_noise(tmp_path / "x.png")
+    arguments = ("x.png", "--save-crops", "--save-txt", "--max-objects", "1", "--out", "out")
+    assert detect(*arguments) == detect(*arguments) == 0
+    names = files(tmp_path / "out")
+    assert [name for name in names if "labels" in name] == ["labels-2/x.txt", "labels/x.txt"]
+    assert len([name for name in names if name.startswith("crops-2/")]) == 1
+
+
+def test_class_names_that_are_no_folder_names(tmp_path: Path, tiny_model: Path) -> None:
+    detector, card = load_model(tiny_model)
+    odd = card.model_copy(update={"class_names": ["../up", "_.UP"]})
+    save_model(tmp_path / "m.safetensors", detector, odd)
+    picture = save_noise(tmp_path / "x.png")
+    arguments = ["detect", str(tmp_path / "m.safetensors"), str(picture), "--conf", "0"]
+    arguments += ["--device", "cpu", "--save-crops", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert {Path(name).parts[0] for name in files(tmp_path / "out")} == {"x.png", "crops"}
+    folders = {Path(name).parts[1] for name in files(tmp_path / "out") if "crops" in name}
+    assert folders == {"up", "UP_1"}
+
+
+def test_each_picture_has_a_line_and_the_end_a_table(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "in" / "a.png")
+    save_noise(tmp_path / "in" / "b.png", seed=1)
+    assert detect("in", "--out", "out", "--max-objects", "3", "--save-json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    records = json.loads((tmp_path / "out" / "detections.json").read_text())
+    totals = {"red": 0, "white": 0}
+    for number, (line, record) in enumerate(zip(lines[:2], records, strict=True), 1):
+        names = [each["name"] for each in record["detections"]]
+        for name in names:
+            totals[name] += 1
+        counts = {name: names.count(name) for name in ("red", "white") if name in names}
+        said = re.fullmatch(rf"{number}/2 in/{'ab'[number - 1]}.png: (.*) \(\d+ ms\)", line)
+        assert said and set(said[1].split(", ")) == {f"{n} {name}" for name, n in counts.items()}
+    assert lines[2:4] == ["", "class  objects  pictures"]
+    table = {line.split()[0]: line.split()[1] for line in lines[4:-2]}
+    assert table == {name: str(n) for name, n in totals.items() if n} | {"all": "6"}
+    assert lines[-1].startswith("2 pictures, ") and lines[-1].endswith("3 files written to out")
+
+
+def test_one_picture_is_one_line(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, out = save_noise(tmp_path / "x.png"), tmp_path / "out"
+    nothing = ["detect", str(tiny_model), str(picture), "--conf", "1", "--device", "cpu"]
+    assert main([*nothing, "--out", str(out)]) == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{picture}: nothing \(\d+ ms\)", first)
+    assert last.endswith(f"written: {out / 'x.png'}")
+
+
+def test_a_film_is_one_line_and_no_control_character(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_video(tmp_path / "film.avi", frames=5)
+    assert detect("film.avi", "--max-objects", "2", "--no-save-video") == 0
+    captured = capsys.readouterr()
+    assert re.match(r"film\.avi: 5 frames, in them (.*) \(\d+ ms a frame\)\n", captured.out)
+    assert "\r" not in captured.out + captured.err
+
+
+def test_quiet_says_only_what_is_amiss(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"nonsense")
+    assert detect("in", "--out", "out", "-q") == 3
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("skipped: ")
+    assert files(tmp_path / "out") == ["a.png"]
+
+
+def test_json_prints_the_records_and_nothing_else(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_noise(tmp_path / "x.png")
+    save_video(tmp_path / "film.avi", frames=3)
+    assert detect("x.png", "film.avi", "--out", "out", "--json", "--save-json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert records == json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert [each["frame"] for each in records] == [0, 0, 1, 2]
+
+
+def test_lines_and_labels_as_wanted(tiny_model: Path, tmp_path: Path) -> None:
+    picture = save_noise(tmp_path / "x.png", size=(300, 200))
+    (result,) = yolokit.load(tiny_model, device="cpu").predict([picture], conf=0, max_objects=3)
+    for more, expected in (
+        ([], result.draw()),
+        (["--hide-labels"], result.draw(labels=False)),
+        (["--line-width", "9"], result.draw(line_width=9)),
+    ):
+        out = tmp_path / " ".join(["out", *more])
+        arguments = ["detect", str(tiny_model), str(picture), "--out", str(out), "--conf", "0"]
+        assert main([*arguments, "--device", "cpu", "--max-objects", "3", *more]) == 0
+        with Image.open(out / "x.png") as drawn:
+            assert np.array_equal(np.asarray(drawn), np.asarray(expected))

@@ -125,15 +125,17 @@ def test_what_was_suppressed_inside_cannot_be_asked_for(
     tmp_path: Path, asked: dict[str, Any], said: str
 ) -> None:
     model = suppressing(tmp_path)
-    for ask in (model.predict, model.predict_images):
+    objects = {"max_detections": "max_objects"}
+    in_predict = {objects.get(name, name): value for name, value in asked.items()}
+    for ask, words in ((model.predict, in_predict), (model.predict_images, asked)):
         with pytest.raises(ConfigError, match=said):
-            ask([np.zeros((*HW, 3), np.uint8)], **asked)
+            ask([np.zeros((*HW, 3), np.uint8)], **words)
 
 
 def test_the_same_or_less_than_was_suppressed_inside_can(tmp_path: Path) -> None:
     image = np.zeros((*HW, 3), dtype=np.uint8)
     image[:16, :16] = 255, 204, 153
-    (result,) = suppressing(tmp_path).predict([image], conf=0.7, iou=0.5, max_detections=1)
+    (result,) = suppressing(tmp_path).predict([image], conf=0.7, iou=0.5, max_objects=1)
     assert (result.names, result.boxes.tolist()) == (["red"], [[0, 0, 16, 16]])
     (result,) = suppressing(tmp_path).predict([image], classes=["blue", "green"])
     assert result.names == ["green", "blue"]

@@ -119,7 +119,7 @@ def test_only_the_classes_asked_for_and_none_crowded_out_by_others(
     (every,) = predictor.predict_images(images[:1], conf=0.0, max_detections=1000)
     dogs = np.flatnonzero(every.labels == 1)
     assert 2 < len(dogs) < len(every)
-    (found,) = predictor.predict(images[0], conf=0.0, max_detections=2, classes=["dog"])
+    (found,) = predictor.predict(images[0], conf=0.0, max_objects=2, classes=["dog"])
     np.testing.assert_array_equal(found.boxes, every.boxes[dogs[:2]])
     np.testing.assert_array_equal(found.labels, [1, 1])
     (both,) = predictor.predict_images(
@@ -436,8 +436,8 @@ def test_results_of_files_hold_no_pixels(
     [
         ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
         ({"batch_size": -1}, "batch_size must be a whole number of at least 1, got -1"),
-        ({"max_detections": 0}, "max_detections must be a whole number of at least 1, got 0"),
-        ({"max_detections": 2.5}, "max_detections must be a whole number of at least 1, got 2.5"),
+        ({"max_objects": 0}, "max_objects must be a whole number of at least 1, got 0"),
+        ({"max_objects": 2.5}, "max_objects must be a whole number of at least 1, got 2.5"),
         ({"conf": 25}, "conf must be from 0 to 1, got 25"),
         ({"conf": float("nan")}, "conf must be from 0 to 1, got nan"),
         ({"iou": 45}, "iou must be from 0 to 1, got 45"),

@@ -10,27 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import Share, device_option, precision_option
+from yolokit.cli.share import Share, device_option, precision_option, quiet_option
 
 if TYPE_CHECKING:
-    import threading
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from yolokit.cli.detect_jobs import Job, Wanted
     from yolokit.inference.exported import ComputePrecision
-    from yolokit.inference.predictor import Predictor
-    from yolokit.types import Detections
-    from yolokit.video.detect import Outcome
-    from yolokit.video.frames import Frame
     from yolokit.video.view import View
 
 SKIPPED_SOME = 3  # exit status: done, but not everything could be read
-_SHOWN = 20  # skipped sources named one by one
-_GPU_BATCH = 8  # frames a step; one on a CPU, where more gains nothing
 _DEFAULT_OUT = Path("runs/detect")
-_PICTURE_MS = 500  # how long a still picture stays in the window
 
 
 @click.command(name="detect", short_help="Detect in pictures, videos, cameras and streams.")
@@ -61,11 +48,25 @@ _PICTURE_MS = 500  # how long a still picture stays in the window
     help="At most this many in a picture.  [default: the model's own]",
 )
 @click.option(
-    "--classes", help="Report these classes only: names, with commas between.", metavar="NAME,..."
+    "--classes",
+    help="Report these classes only: names or numbers, with commas between.",
+    metavar="NAME,...",
 )
 @click.option("--show", is_flag=True, help="Watch live, in a window or a browser.")
 @click.option("--save-json", is_flag=True, help="Also write the detections as JSON.")
+@click.option("--save-txt", is_flag=True, help="Also write YOLO's text, with scores, to labels/.")
+@click.option("--save-crops", is_flag=True, help="Also cut each object out, to crops/CLASS/.")
 @click.option("--save-video/--no-save-video", default=True, help="Write annotated videos.")
+@click.option(
+    "--line-width",
+    type=click.IntRange(min=1),
+    help="Pixels of the boxes' lines.  [default: to suit the picture]",
+)
+@click.option("--hide-labels", is_flag=True, help="Draw boxes without names and scores.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON a picture or frame, no other."
+)
+@quiet_option
 @device_option
 @precision_option
 @click.pass_context
@@ -80,7 +81,13 @@ def command(
     classes: str | None,
     show: bool,
     save_json: bool,
+    save_txt: bool,
+    save_crops: bool,
     save_video: bool,
+    line_width: int | None,
+    hide_labels: bool,
+    as_json: bool,
+    quiet: bool,
     device: str,
     precision: ComputePrecision,
 ) -> None:
@@ -93,49 +100,58 @@ def command(
     Annotated videos play at the speed of the source, without its sound.
 
     --save-json writes one record a frame to detections.json, for a data set COCO result rows to
-    detections_SPLIT.json. Exit status 3: done, but some input could not be read, or a stream
-    stopped sending.
+    detections_SPLIT.json; --json prints the same records, a line each, as they come. --save-txt
+    writes "label centre-x centre-y width height score", in shares of the picture's sides. Exit
+    status 3: done, but some input could not be read, or a stream stopped sending.
 
     \b
     yolokit detect model.safetensors photo.jpg "shots/*.png" --out found
     yolokit detect model.safetensors film.mp4 --save-json
+    yolokit detect model.safetensors shots/ --classes fish,shark --json > found.jsonl
     find . -name "*.jpg" | yolokit detect model.safetensors -
     """
     # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    from yolokit.cli.detect_jobs import Wanted, plan_jobs, split_names
+    from yolokit.cli.detect_jobs import Wanted, plan_jobs, split_classes
+    from yolokit.cli.detect_run import Manner, run
     from yolokit.cli.progress import stop_on_signals
+    from yolokit.drawing import Style
     from yolokit.fonts import font_note
-    from yolokit.inference.predictor import Predictor, labels_of
+    from yolokit.inference.classes import labels_of
+    from yolokit.inference.predictor import Predictor
+    from yolokit.video.detect import Outputs
 
     jobs = plan_jobs(source)
     predictor = Predictor.load(model, device=device, precision=precision)
+    names = predictor.class_names
     wanted = Wanted(
         conf=conf,
         iou=iou,
         limit=max_objects or predictor.card.predict.max_detections,
-        classes=None if classes is None else split_names(classes, predictor.class_names),
+        limit_given=max_objects is not None,
+        labels=None if classes is None else labels_of(split_classes(classes, names), names),
     )
-    labels_of(wanted.classes, predictor.class_names)  # before a source is opened
     predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
-    if (note := font_note(predictor.class_names)) is not None:
+    if not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)
     partly, stopped = False, None
+    outputs = Outputs(
+        video=save_video, crops=save_crops, text=save_txt, style=Style(line_width, not hide_labels)
+    )
     with _folder(out) as folder, stop_on_signals() as stopping, _live_view(show) as view:
+        manner = Manner(
+            outputs=outputs,
+            save_json=save_json,
+            quiet=quiet,
+            as_json=as_json,
+            stop=stopping.event,
+            view=view,
+        )
         for job in jobs:
             if stopping.event.is_set():
                 break
-            outcome = _run(
-                job,
-                predictor,
-                wanted,
-                folder,
-                save_json=save_json,
-                save_video=save_video,
-                stop=stopping.event,
-                view=view,
-            )
+            outcome = run(job, predictor, wanted, folder, manner)
             partly = partly or bool(outcome.skipped) or outcome.broken_off
         stopped = stopping.number
     if stopped is not None:
@@ -158,86 +174,6 @@ def _folder(out: Path | None) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # not empty
             folder.rmdir()
-
-
-def _run(
-    job: Job,
-    predictor: Predictor,
-    wanted: Wanted,
-    out: Path,
-    *,
-    save_json: bool,
-    save_video: bool,
-    stop: threading.Event,
-    view: View | None,
-) -> Outcome:
-    from yolokit.cli.progress import FrameProgress
-    from yolokit.files import free_file
-    from yolokit.video.detect import Painter, detect
-    from yolokit.video.frames import Kind
-
-    progress = FrameProgress()
-    paint = Painter(predictor.class_names)
-
-    json_file = free_file(job.json_file(out))
-    if save_json and json_file != job.json_file(out):
-        click.echo(f"note: {job.json_file(out)} is kept; writing {json_file}", err=True)
-    full = 0  # frames with as many objects as may be kept
-
-    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
-        return predictor.predict_images(
-            images,
-            conf=wanted.conf,
-            iou=wanted.iou,
-            max_detections=wanted.limit,
-            classes=wanted.classes,
-        )
-
-    def observe(frame: Frame, detections: Detections) -> bool:
-        nonlocal full
-        full += len(detections) == wanted.limit
-        progress.tick()
-        hold_ms = _PICTURE_MS if frame.source.kind is Kind.IMAGE else 1
-        return view is None or view.show(paint(frame, detections), hold_ms=hold_ms)
-
-    outcome = detect(
-        job.sources,
-        predict,
-        job.folder(out),
-        class_names=predictor.class_names,
-        batch_size=1 if predictor.device == "cpu" else _GPU_BATCH,
-        save_video=save_video,
-        json_file=json_file if save_json else None,
-        category_ids=job.category_ids(predictor),
-        observe=observe,
-        stop=stop,
-    )
-    progress.clear()
-    if full:
-        many = f"{full} {'frame has' if full == 1 else 'frames have'} {wanted.limit} objects"
-        click.echo(f"note: {many}, the most that are kept. --max-objects keeps more", err=True)
-    _report(outcome, job.folder(out), progress.seconds)
-    return outcome
-
-
-def _report(outcome: Outcome, folder: Path, seconds: float) -> None:
-    from yolokit.plain_text import tamed
-
-    for note in outcome.notes:
-        click.echo(f"note: {tamed(note)}", err=True)
-    for skipped in outcome.skipped[:_SHOWN]:
-        click.echo(f"skipped: {tamed(str(skipped))}", err=True)
-    if len(outcome.skipped) > _SHOWN:
-        click.echo(f"skipped: {len(outcome.skipped) - _SHOWN} more", err=True)
-    files = outcome.written
-    if not files:
-        where = "nothing written"
-    elif len(files) <= 2:
-        where = "written: " + tamed(", ".join(map(str, files)))
-    else:
-        where = f"{len(files)} files written to {folder}"
-    frames = f"{outcome.frames} {'frame' if outcome.frames == 1 else 'frames'}"
-    click.echo(f"{frames}, {outcome.frames / max(seconds, 1e-9):.1f} a second; {where}")
 
 
 @contextmanager

@@ -49,20 +49,23 @@ class Wanted:
         conf: what scores more.
         iou: see ``Predictor.predict_images``.
         limit: at most so many in a picture, the best.
-        classes: of these only; None: of all.
+        limit_given: whether the user said so.
+        labels: of these classes only; None: of all.
     """
 
     conf: float
     iou: float | None
     limit: int
-    classes: list[str] | None = None
+    limit_given: bool
+    labels: list[int] | None = None
 
 
-def split_names(names: str, class_names: Sequence[str]) -> list[str]:
-    """Names of classes with commas between; a name may hold a comma itself."""
-    if names in class_names:
-        return [names]
-    return [name.strip() for name in names.split(",") if name.strip()]
+def split_classes(words: str, class_names: Sequence[str]) -> list[str | int]:
+    """Names and labels of classes with commas between; a name may hold a comma, or be a number."""
+    if words in class_names:
+        return [words]
+    parts = [part.strip() for part in words.split(",") if part.strip()]
+    return [int(part) if part.isdecimal() and part not in class_names else part for part in parts]
 
 
 def plan_jobs(words: tuple[str, ...]) -> list[Job]:

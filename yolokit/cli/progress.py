@@ -1,47 +1,15 @@
-"""What a person sees and can do while a command walks over frames."""
+"""What a person can do while a command walks over frames."""
 
 from __future__ import annotations
 
 import signal
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
 import click
-
-_PROGRESS_SECONDS = 0.25
-
-
-class FrameProgress:
-    """A line on stderr that counts frames, where a person watches."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self._start = self._shown = time.monotonic()
-        self._on = sys.stderr.isatty()
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._start
-
-    def tick(self) -> None:
-        """One frame more."""
-        self.frames += 1
-        now = time.monotonic()
-        if self._on and now - self._shown >= _PROGRESS_SECONDS:
-            self._shown = now
-            rate = self.frames / self.seconds
-            click.echo(f"\r{self.frames} frames, {rate:.1f} a second ", err=True, nl=False)
-
-    def clear(self) -> None:
-        """Make room for what is said next."""
-        if self._on:
-            click.echo("\r" + " " * 40 + "\r", err=True, nl=False)
 
 
 @dataclass

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
+from collections.abc import Callable
 
 import click
 
 _SECONDS = 0.25  # between two looks at the line
-_WIDTH = 60  # characters, to wipe it out
 
 
 class ProgressLine:
-    """Rewrites one line; writes nothing where stderr is no terminal."""
+    """Rewrites one line; writes nothing where stderr is no terminal.
 
-    def __init__(self) -> None:
-        self._on, self._shown = sys.stderr.isatty(), time.monotonic()
+    Args:
+        on: False writes nothing anywhere.
+    """
+
+    def __init__(self, *, on: bool = True) -> None:
+        self._on, self._shown = on and sys.stderr.isatty(), time.monotonic()
+        self._width = 0  # characters that stand there
 
     def __call__(self, label: str, share: float) -> None:
         """Say what is being done, and the share of it that is, 0..1."""
+        self.say(lambda: f"{label} {share:4.0%}")
+
+    def say(self, line: Callable[[], str]) -> None:
+        """Show a line, cut to the terminal; it is asked for only when it is time to look again."""
         now = time.monotonic()
-        if self._on and now - self._shown >= _SECONDS:
-            self._shown = now
-            click.echo(f"\r{label} {share:4.0%}".ljust(_WIDTH), err=True, nl=False)
+        if not self._on or now - self._shown < _SECONDS:
+            return
+        self._shown = now
+        text = line()[: shutil.get_terminal_size().columns - 1]
+        click.echo("\r" + text.ljust(self._width), err=True, nl=False)
+        self._width = len(text)
 
     def clear(self) -> None:
         """Make room for what is said next."""
-        if self._on:
-            click.echo("\r" + " " * _WIDTH + "\r", err=True, nl=False)
+        if self._width:
+            click.echo("\r" + " " * self._width + "\r", err=True, nl=False)
+        self._width = 0

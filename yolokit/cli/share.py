@@ -1,4 +1,4 @@
-"""What options of several commands share: a number from 0 to 1, device and precision."""
+"""What options of several commands share: a number from 0 to 1, device, precision, quiet."""
 
 from __future__ import annotations
 
@@ -37,4 +37,7 @@ precision_option = click.option(
     default="auto",
     help="f32: compute in 32 bits even where the processor is faster in fewer.",
     show_default=True,
+)
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Say nothing but what went wrong or was left out."
 )

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from yolokit.data.prepare import prepare_image
 from yolokit.data.read_ahead import decoding_threads, read_ahead
-from yolokit.errors import ConfigError
 from yolokit.inference.backend import Backend
+from yolokit.inference.classes import Classes, labels_of
 from yolokit.inference.exported import ComputePrecision, require_within_nms
 from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import require_numbers, select_detections
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from yolokit.models.detector import Detector
 
 _BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
-_SHOWN = 20  # classes named in an error
 
 
 class Predictor:
@@ -118,8 +117,8 @@ class Predictor:
         *,
         conf: float = ...,
         iou: float | None = ...,
-        max_detections: int | None = ...,
-        classes: Sequence[str] | None = ...,
+        max_objects: int | None = ...,
+        classes: Classes | None = ...,
         batch_size: int = ...,
     ) -> list[Result]: ...
 
@@ -130,8 +129,8 @@ class Predictor:
         *,
         conf: float = ...,
         iou: float | None = ...,
-        max_detections: int | None = ...,
-        classes: Sequence[str] | None = ...,
+        max_objects: int | None = ...,
+        classes: Classes | None = ...,
         batch_size: int = ...,
         stream: bool = ...,
     ) -> Iterable[Result]: ...
@@ -142,8 +141,8 @@ class Predictor:
         *,
         conf: float = 0.25,
         iou: float | None = None,
-        max_detections: int | None = None,
-        classes: Sequence[str] | None = None,
+        max_objects: int | None = None,
+        classes: Classes | None = None,
         batch_size: int = _BATCH,
         stream: bool = False,
     ) -> Iterable[Result]:
@@ -155,9 +154,9 @@ class Predictor:
             conf: report what scores more than this, 0..1.
             iou: of two boxes of a class that overlap by more, the lower falls; None takes the
                 model's own.
-            max_detections: per picture, at least 1; None takes the model's own.
-            classes: names of the classes to report; others take no place among
-                ``max_detections``. None reports all.
+            max_objects: per picture, at least 1; None takes the model's own.
+            classes: names or labels of the classes to report; others take no place among
+                ``max_objects``. None reports all.
             batch_size: pictures a step, at least 1; of a list as many more are read ahead.
             stream: give results one by one, holding no more pictures than two steps'.
 
@@ -172,14 +171,14 @@ class Predictor:
                 what is asked for.
             ValueError: an argument out of range, or an array of another shape or type.
         """
-        _check(conf=conf, iou=iou, max_detections=max_detections, batch_size=batch_size)
-        self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
-        classes = None if classes is None else _names(classes)
-        labels_of(classes, self.class_names)  # at once, not when the first result is asked for
+        _check_shares(conf=conf, iou=iou)
+        _check_counts(max_objects=max_objects, batch_size=batch_size)
+        self.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+        labels = labels_of(classes, self.class_names)  # at once, not with the first result
 
         def detect(images: list[NDArray[np.uint8]]) -> list[Detections]:
             return self.predict_images(
-                images, conf=conf, iou=iou, max_detections=max_detections, classes=classes
+                images, conf=conf, iou=iou, max_detections=max_objects, classes=labels
             )
 
         results = self._results(self._opened(listed(sources), batch_size), detect, batch_size)
@@ -222,13 +221,14 @@ class Predictor:
         conf: float = 0.25,
         iou: float | None = None,
         max_detections: int | None = None,
-        classes: Sequence[str] | None = None,
+        classes: Classes | None = None,
     ) -> list[Detections]:
         """Detect on pictures in memory, all in one step.
 
         Args:
             images: each [H, W, 3] uint8 RGB, sizes may differ.
-            conf: as for ``predict``; so are ``iou``, ``max_detections`` and ``classes``.
+            conf: as for ``predict``; so are ``iou`` and ``classes``.
+            max_detections: ``predict``'s ``max_objects``.
 
         Returns:
             One ``Detections`` per picture; an empty list for none.
@@ -236,7 +236,8 @@ class Predictor:
         Raises:
             WeightsError, ConfigError, ValueError: as for ``predict``.
         """
-        _check(conf=conf, iou=iou, max_detections=max_detections)
+        _check_shares(conf=conf, iou=iou)
+        _check_counts(max_detections=max_detections)
         self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
         if len(images) == 0:
             return []
@@ -262,39 +263,19 @@ def load(
     return Predictor.load(path, device=device, precision=precision)
 
 
-def labels_of(names: Sequence[str] | None, class_names: Sequence[str]) -> list[int] | None:
-    """Labels of the classes that are named; None, for all of them, where none is.
-
-    Raises:
-        ConfigError: there is no such class.
-    """
-    if names is None:
-        return None
-    wanted = _names(names)
-    unknown = [name for name in wanted if name not in class_names]
-    if unknown or not wanted:
-        missing = ", ".join(map(repr, unknown)) or "without a name"
-        known = ", ".join(class_names[:_SHOWN]) + (", …" if len(class_names) > _SHOWN else "")
-        raise ConfigError(f"the model knows no class {missing}. Its classes are {known}")
-    return [label for label, name in enumerate(class_names) if name in wanted]
-
-
-def _names(names: Iterable[str]) -> list[str]:
-    return [names] if isinstance(names, str) else list(names)
-
-
 def _torch(detector: Detector, device: str) -> Backend:
     from yolokit.inference.torch_backend import TorchBackend
 
     return TorchBackend(detector.eval(), device)
 
 
-def _check(
-    *, conf: float, iou: float | None, max_detections: int | None, batch_size: int = 1
-) -> None:
-    for name, share in (("conf", conf), ("iou", iou)):
+def _check_shares(**shares: float | None) -> None:
+    for name, share in shares.items():
         if share is not None and not 0 <= share <= 1:  # NaN is neither
             raise ValueError(f"{name} must be from 0 to 1, got {share}")
-    for name, count in (("max_detections", max_detections), ("batch_size", batch_size)):
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
         if count is not None and (count < 1 or not math.isfinite(count) or count != int(count)):
             raise ValueError(f"{name} must be a whole number of at least 1, got {count}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CocoTree
-from yolokit.drawing import draw_boxes
+from yolokit.drawing import PLAIN, Style, draw_boxes
 from yolokit.errors import SourceError
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.names import OutputNames
+from yolokit.video.object_sinks import CropSink, TextSink
 from yolokit.video.pipeline import Observe, Predict, run_pipeline
 from yolokit.video.reader import FrameReader
 from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
@@ -40,16 +41,45 @@ class Outcome:
     broken_off: bool
 
 
-class Painter:
-    """Draws a frame's detections with their names and scores."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What is written, beside annotated pictures.
 
-    def __init__(self, class_names: Sequence[str]) -> None:
-        self._names = class_names
+    Args:
+        video: annotated videos, too.
+        crops: each object's pixels, in a folder for each class.
+        text: YOLO's text with scores, a file for each picture or frame.
+        json_file: detections go there as well: one record a frame, or COCO result rows.
+        category_ids: the data set's, of each label, None where it lists no such class; given for
+            the pictures of a data set, asks for COCO rows.
+        style: of the boxes that are drawn.
+    """
+
+    video: bool = True
+    crops: bool = False
+    text: bool = False
+    json_file: Path | None = None
+    category_ids: Sequence[int | None] | None = None
+    style: Style = PLAIN
+
+
+class Painter:
+    """Draws a frame's detections.
+
+    Args:
+        class_names: name of each label.
+        style: of the boxes.
+    """
+
+    def __init__(self, class_names: Sequence[str], style: Style = PLAIN) -> None:
+        self._names, self._style = class_names, style
 
     def __call__(self, frame: Frame, detections: Detections) -> NDArray[np.uint8]:
         """[H, W, 3] uint8 RGB, new."""
         found = detections
-        return draw_boxes(frame.image, found.boxes, found.labels, self._names, found.scores)
+        return draw_boxes(
+            frame.image, found.boxes, found.labels, self._names, found.scores, self._style
+        )
 
 
 def detect(
@@ -59,9 +89,7 @@ def detect(
     *,
     class_names: Sequence[str],
     batch_size: int = 1,
-    save_video: bool = True,
-    json_file: Path | None = None,
-    category_ids: Sequence[int | None] | None = None,
+    outputs: Outputs | None = None,
     observe: Observe | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
@@ -72,23 +100,18 @@ def detect(
         predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``.
         folder: where pictures and videos go; no source is ever overwritten.
         class_names: name of each label.
-        save_video: False writes pictures only.
-        json_file: detections go there as well: one record a frame, or COCO result rows.
-        category_ids: the data set's, of each label, None where it lists no such class; given for
-            the pictures of a data set, asks for COCO rows.
+        outputs: what else is written; annotated pictures and videos by default.
 
     Raises:
         SourceError: no source could be read, or a thread failed. Nothing half-written is left
             under a final name; an unfinished video stays as ``NAME.part.mkv``.
     """
     reader = FrameReader(sources)
-    annotated = AnnotatedSink(OutputNames(folder, sources), Painter(class_names), videos=save_video)
-    sinks: list[Sink] = [annotated]
-    if json_file is not None and category_ids is not None:
-        sinks.append(RowSink(json_file, category_ids))
-    elif json_file is not None:
-        sinks.append(RecordSink(json_file, class_names))
-
+    outputs = outputs or Outputs()
+    annotated = AnnotatedSink(
+        OutputNames(folder, sources), Painter(class_names, outputs.style), videos=outputs.video
+    )
+    sinks: list[Sink] = [annotated, *_more_sinks(outputs, folder, class_names)]
     drops = _Drops()
 
     def consume(frame: Frame, detections: Detections) -> None:
@@ -116,6 +139,17 @@ def detect(
         notes=[*reader.notes, *drops.notes(), *annotated.notes],
         broken_off=reader.broken_off,
     )
+
+
+def _more_sinks(outputs: Outputs, folder: Path, class_names: Sequence[str]) -> Iterator[Sink]:
+    if outputs.crops:
+        yield CropSink(folder / "crops", class_names)
+    if outputs.text:
+        yield TextSink(folder / "labels")
+    if outputs.json_file is not None and outputs.category_ids is not None:
+        yield RowSink(outputs.json_file, outputs.category_ids)
+    elif outputs.json_file is not None:
+        yield RecordSink(outputs.json_file, class_names)
 
 
 class _Drops:

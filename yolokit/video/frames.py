@@ -61,6 +61,7 @@ class Frame:
             arrived, from the arrival of the first.
         fps: the source's frames a second, not rounded; 0 for a picture.
         live: comes as it happens, from a source that does not wait; a newer one takes its place.
+        total: frames that its container states, which may lie; 0 where it states none.
     """
 
     image: NDArray[np.uint8]
@@ -69,6 +70,7 @@ class Frame:
     pts_ms: float
     fps: float
     live: bool = False
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ class OutputNames:
         self._taken.add(_key(chosen))
         return chosen
 
+    def stem(self, source: Source) -> str:
+        """As ``name``, for files in a new folder that are numbered or have several suffixes."""
+        return self.name(source, "").name
+
 
 def _stems(source: Source) -> Iterator[str]:
     """Without end: a source's own name, with its folder's, numbered."""

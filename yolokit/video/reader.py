@@ -19,6 +19,7 @@ from yolokit.video.sources import RAW_SUFFIXES
 
 DEFAULT_FPS = 25.0  # frames a second, where a camera or file does not say
 _FPS_RANGE = (0.1, 1000.0)  # outside it a container states a clock rate, not a frame rate
+_MOST_FRAMES = 10**9  # a year of film; more is a container that does not know
 _UNOPENED = {
     Kind.VIDEO: "cannot be opened. Is it a video, and complete?",
     Kind.STREAM: "cannot be opened. Is the camera connected and free, or the address right?",
@@ -128,6 +129,8 @@ def _decode(
 ) -> Iterator[Frame]:
     """Frames with their times: the container's, or those of a live source's arrivals by a clock."""
     stated = capture.get(cv2.CAP_PROP_FPS)
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    total = int(count) if clock is None and 0 < count < _MOST_FRAMES else 0  # NaN is neither
     fps = stated if _FPS_RANGE[0] <= stated <= _FPS_RANGE[1] else DEFAULT_FPS  # NaN fails too
     index, previous_ms, start = 0, -math.inf, None
     while True:
@@ -142,7 +145,7 @@ def _decode(
             pts_ms = (now - start) * 1000
         if not (math.isfinite(pts_ms) and pts_ms > previous_ms):  # no clock, or one that stands
             pts_ms = _next_ms(index, previous_ms, fps) if clock is None else previous_ms + _TICK_MS
-        yield Frame(_rgb(image), source, index, pts_ms, fps, live=clock is not None)
+        yield Frame(_rgb(image), source, index, pts_ms, fps, live=clock is not None, total=total)
         index, previous_ms = index + 1, pts_ms
 
 

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from yolokit.errors import ConfigError
+from yolokit.inference.classes import Classes, labels_of
+
+NAMES = ["cat", "dog", "3", "sea lion"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels"),
+    [
+        (None, None),
+        ("dog", [1]),
+        (1, [1]),
+        (["dog", 0], [0, 1]),
+        (["3"], [2]),
+        ([3, "sea lion"], [3]),
+        (np.array([2, 0]), [0, 2]),
+        (iter(["cat"]), [0]),
+    ],
+)
+def test_names_and_labels(wanted: Classes | None, labels: list[int] | None) -> None:
+    assert labels_of(wanted, NAMES) == labels
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("Dogs", "the model knows no class 'Dogs'. Did you mean dog? Its classes are cat, dog, 3"),
+        (["sealion", "cat", "cst"], "'sealion', 'cst'. Did you mean sea lion or cat? Its"),
+        ("aeroplane", "no class 'aeroplane'. Its classes are"),
+        (4, "no class 4. Its classes are"),
+        (-1, "no class -1. Its classes are"),
+        (True, "no class True. Its classes are"),
+        ([], "no class without a name. Its classes are"),
+    ],
+)
+def test_an_unknown_class_names_the_near_ones(wanted: Classes, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        labels_of(wanted, NAMES)

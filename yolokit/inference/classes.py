@@ -1,0 +1,55 @@
+"""Which of a model's classes are meant by names and labels."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from yolokit.errors import ConfigError
+
+Classes: TypeAlias = Iterable[str | int] | str | int
+
+_SHOWN = 20  # classes named in an error
+_NEAR = 3  # names that may have been meant
+
+
+def labels_of(wanted: Classes | None, class_names: Sequence[str]) -> list[int] | None:
+    """Labels of the classes that are named, ascending; None, for all of them, where none is.
+
+    Args:
+        wanted: names, labels 0..C-1, or one of either.
+        class_names: C names.
+
+    Raises:
+        ConfigError: there is no such class; names that are near are told.
+    """
+    if wanted is None:
+        return None
+    asked = [wanted] if isinstance(wanted, str | int) else [*wanted]
+    unknown = [each for each in asked if not _known(each, class_names)]
+    if unknown or not asked:
+        raise ConfigError(_refusal(unknown, class_names))
+    return [label for label, name in enumerate(class_names) if name in asked or label in asked]
+
+
+def _known(each: str | int, class_names: Sequence[str]) -> bool:
+    if isinstance(each, str):
+        return each in class_names
+    whole = isinstance(each, int | np.integer) and not isinstance(each, bool)
+    return whole and 0 <= each < len(class_names)
+
+
+def _refusal(unknown: Sequence[str | int], class_names: Sequence[str]) -> str:
+    missing = ", ".join(map(repr, unknown)) or "without a name"
+    by_folded = {name.casefold(): name for name in class_names}
+    near = [
+        by_folded[found]
+        for each in unknown
+        for found in difflib.get_close_matches(str(each).casefold(), by_folded, n=_NEAR)
+    ]
+    meant = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
+    known = ", ".join(class_names[:_SHOWN]) + (", …" if len(class_names) > _SHOWN else "")
+    return f"the model knows no class {missing}. {meant}Its classes are {known}"
