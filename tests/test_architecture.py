@@ -302,12 +302,13 @@ def test_a_file_is_one_room(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
-@pytest.mark.parametrize("name", ["main", *COMMANDS])
+@pytest.mark.parametrize("name", ["main", "data_convert", *COMMANDS])
 def test_command_files_load_our_rooms_only_when_they_run(name: str) -> None:
     body = ast.parse((PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")).body
     modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module.startswith("yolokit")}
-    assert ours <= {f"yolokit.{name}" for name in ("_version", "errors", "signals", "cli.share")}
+    light = ("_version", "errors", "signals", "cli.share", "cli.data_convert")
+    assert ours <= {f"yolokit.{each}" for each in light}
 
 
 def test_every_package_is_listed_for_the_wheel() -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from yolokit.errors import DataError
+
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
@@ -90,6 +92,16 @@ def new_folder(path: Path) -> Path:
         except FileExistsError:
             continue
     raise AssertionError("counting has no end")
+
+
+def require_unused_folder(path: Path) -> None:
+    """Refuse a folder that holds something, or a file in its place.
+
+    Raises:
+        DataError: naming it.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise DataError(f"{path} is not an empty folder. Give a new one, or empty it first")
 
 
 def free_file(path: Path) -> Path:

@@ -46,7 +46,7 @@ def test_loading_the_group_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["shapes", "check", "stats", "preview"])
+@pytest.mark.parametrize("name", ["shapes", "check", "stats", "preview", "convert"])
 def test_every_command_explains_itself(name: str) -> None:
     result = CliRunner().invoke(command, [name, "--help"])
     assert result.exit_code == 0 and "Usage" in result.output
@@ -285,3 +285,52 @@ def test_no_data_there(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["data", name, str(tmp_path / "nothing"), *more]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_convert_says_what_it_wrote_and_what_is_lost(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new set"
+    assert main(["data", "convert", str(copy), str(new), "--to", "yolo"]) == 0
+    out, err = capsys.readouterr()
+    lines = out.splitlines()
+    assert [line.split()[:3] for line in lines[:3]] == [
+        ["train", "6", "pictures,"], ["val", "3", "pictures,"], ["test", "2", "pictures,"],
+    ]  # fmt: skip
+    assert lines[3:] == [
+        f"wrote {new}",
+        f"next: yolokit train yolo_mobilenet_v2 --data '{new}'",
+    ]
+    assert "segmentations, of which the boxes stay" in err
+    assert all(line.startswith("lost: ") for line in err.splitlines())
+    assert main(["data", "check", str(new)]) == 0
+    assert main(["data", "convert", str(copy), str(new), "--to", "voc"]) == 1
+    assert "is not an empty folder" in capsys.readouterr().err
+
+
+def test_convert_names_what_it_leaves_out_and_exits_with_3(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "convert", str(copy), str(tmp_path / "yolo"), "--to", "yolo"]) == 0
+    (label,) = sorted((tmp_path / "yolo/labels/val").iterdir())[:1]
+    label.write_text("0 0.5 0.5 0.5 0.5\nx\n")
+    capsys.readouterr()
+    assert (
+        main(["data", "convert", str(tmp_path / "yolo"), str(tmp_path / "voc"), "--to", "voc"]) == 3
+    )
+    assert (
+        "warning: val: 1 annotations cannot be used and are left out: "
+        f"labels/val/{label.name}:2 (not four numbers)" in capsys.readouterr().err
+    )
+
+
+def test_check_names_a_bad_label_by_file_and_line(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "convert", str(copy), str(tmp_path / "yolo"), "--to", "yolo"]) == 0
+    (label,) = sorted((tmp_path / "yolo/labels/train").iterdir())[:1]
+    label.write_text(label.read_text() + "7 0.5 0.5 0.5 0.5\n")
+    line = len(label.read_text().splitlines())
+    capsys.readouterr()
+    main(["data", "check", str(tmp_path / "yolo")])
+    assert f"    labels/train/{label.name}:{line}" in capsys.readouterr().out.splitlines()

@@ -48,7 +48,7 @@ def paint(folder: Path, pictures: Sequence[Photo]) -> None:
         rng = np.random.default_rng(number)
         pixels = rng.integers(0, 90, (*photo.size_hw, 3), dtype=np.uint8)
         for label, x, y, w, h in photo.objects:
-            pixels[int(y) : int(y + h), int(x) : int(x + w)] = (250 - 60 * label, 80 * label, 120)
+            pixels[int(y) : int(y + h), int(x) : int(x + w)] = (250 - 20 * label, 20 * label, 120)
         path = folder / photo.name
         path.parent.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray(pixels)

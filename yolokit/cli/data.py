@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from yolokit.cli.data_convert import command as convert_command
 from yolokit.cli.share import Share
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _SKIPPED = 3  # exit status: usable, but something is left out
 def command() -> None:
     """The group; each subcommand imports what it needs when it runs."""
 
+
+command.add_command(convert_command)
 
 _Callback = Callable[[click.Context, click.Parameter, str], tuple[int, ...]]
 

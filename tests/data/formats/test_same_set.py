@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from labelled_sets import (
     CLASSES,
     coco,
@@ -23,11 +24,15 @@ from labelled_sets import (
     yolo_lines,
 )
 
+from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
+from yolokit.data.loading import DetectionDataset, collate
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.read_split import read_split
 from yolokit.errors import DataError
+from yolokit.sections import ResolvedAugment
+from yolokit.types import Batch
 
 
 def write_roboflow_set(root: Path) -> Path:
@@ -151,3 +156,20 @@ def test_a_folder_of_yolo_labels_without_splits(plain: Path, tmp_path: Path) -> 
     write_text(tmp_path / "classes.txt", "\n".join(CLASSES))
     assert list(locate_splits(tmp_path)) == ["all"]
     assert same_objects(tree_of(tmp_path, "val"), tree_of(plain, "val"))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_feeds_the_network_the_same_tensors(
+    kind: str, plain: Path, tmp_path: Path
+) -> None:
+    def batch(folder: Path) -> Batch:
+        data = CocoDataset.load(choose_split(folder, "train"))
+        settings = ResolvedAugment(mosaic=0.5, crop=0.5, vflip=0.5, hue=0.1)
+        dataset = DetectionDataset(data, (64, 96), augmenter=Augmenter(settings, (64, 96)), seed=1)
+        return collate([dataset[0, index] for index in range(len(dataset))])
+
+    found, wanted = batch(FORMATS[kind](tmp_path / "set")), batch(plain)
+    assert torch.equal(found.images, wanted.images)
+    for one, other in zip(found.truths, wanted.truths, strict=True):
+        assert torch.equal(one.boxes, other.boxes)
+        assert torch.equal(one.labels, other.labels)
