@@ -31,3 +31,25 @@ def test_a_kept_signal_is_answered_when_waiting_ends() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         watch.raise_at_once()
     assert stopped.value.status == 143
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_the_end_of_a_terminal_is_a_signal_to_stop() -> None:
+    with pytest.raises(StoppedBySignal) as stopped, SignalWatch() as watch:
+        watch.wait()
+        os.kill(os.getpid(), signal.SIGHUP)
+        watch.raise_at_once()
+    assert stopped.value.status == 129
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_under_nohup_a_program_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with SignalWatch() as watch:
+            watch.install()
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert watch.pending is None
+    finally:
+        signal.signal(signal.SIGHUP, before)

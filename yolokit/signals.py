@@ -1,6 +1,6 @@
-"""What SIGINT (Ctrl-C) and SIGTERM do to a command or a training.
+"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP (its terminal is gone) do to a command or a training.
 
-Both end it with one line and the status that shells expect, 128 + the signal's number. A training
+Each ends it with one line and the status that shells expect, 128 + the signal's number. A training
 first finishes the batch under way and saves.
 """
 
@@ -11,11 +11,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANG_UP = getattr(signal, "SIGHUP", None)  # Windows has none
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([_HANG_UP] if _HANG_UP else []))
 # Seconds in which signals are one request: torchrun hands on to its processes what a terminal,
 # SLURM or systemd has already sent to all of them.
 _ONE_REQUEST = 2.0
@@ -23,7 +24,7 @@ _IMPORTING = "<frozen importlib._bootstrap>"  # the file name of the frames of a
 
 
 class StoppedBySignal(BaseException):
-    """SIGINT or SIGTERM was answered; no ``Exception``: what handles errors must not swallow it.
+    """A signal to stop was answered; no ``Exception``: what handles errors must not swallow it.
 
     Args:
         number: of the signal.
@@ -41,11 +42,12 @@ class StoppedBySignal(BaseException):
 
 
 class SignalWatch:
-    """Answers SIGINT and SIGTERM between ``with`` and its end; then the old handlers are back.
+    """Answers signals to stop between ``with`` and its end; then the old handlers are back.
 
     At first a signal raises ``StoppedBySignal`` where the program stands. After ``wait`` the first
     one is kept in ``pending`` until the program asks, and one more than two seconds later raises.
-    Outside a program's main thread Python allows no handlers: then nothing changes.
+    Under nohup the end of a terminal is no reason to stop. Outside a program's main thread Python
+    allows no handlers: then nothing changes.
 
     Args:
         message: what the one line says; change it as the work goes on.
@@ -94,7 +96,8 @@ class SignalWatch:
         """Put the handlers in place, also over those that a library has set meanwhile."""
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
-                signal.signal(number, self._answer)
+                if number != _HANG_UP or signal.getsignal(number) != signal.SIG_IGN:  # no nohup
+                    signal.signal(number, self._answer)
 
     def wait(self) -> None:
         """From here on keep the first signal until ``raise_pending``."""
@@ -125,14 +128,15 @@ class SignalWatch:
         if self._waits and self._now() - self._asked_at < _ONE_REQUEST:
             return
         if self.own_process and (self._raised is not None or _importing(frame)):
-            os.write(2, f"{self.message}\n".encode())
+            with suppress(OSError):  # a terminal that is gone
+                os.write(2, f"{self.message}\n".encode())
             os._exit(128 + number)
         self.stop(number)
 
 
 @contextmanager
 def deaf() -> Iterator[None]:
-    """Ignore SIGINT and SIGTERM while the last words are said; for the end of a process."""
+    """Ignore all of them while the last words are said; for the end of a process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -145,12 +149,14 @@ def deaf() -> Iterator[None]:
 
 
 def outlive_group_signals() -> None:
-    """In a helper process: leave SIGINT and SIGTERM to the parent, but end when it says so.
+    """In a helper process: leave signals to stop to the parent, but end when it says so.
 
     A terminal, SLURM and systemd signal every process of a group; the parent still needs its
     helpers to finish the work under way. Its own SIGTERM is told apart by the sender.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _HANG_UP:
+        signal.signal(_HANG_UP, signal.SIG_IGN)
     if not hasattr(signal, "sigwaitinfo"):  # macOS, Windows
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return

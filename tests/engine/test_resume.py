@@ -102,7 +102,7 @@ def test_ten_kills_change_no_bit(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_first_and_the_status_tells(folder: Path, number: int) -> None:
     path = folder / f"signal-{number}"
     arguments = command(folder / "config.yaml", "--data", folder / "set", "--run", path)

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -104,8 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``yolokit``; those of the process when None.
 
     Returns:
-        The exit status: 0 done, 1 failed, 2 wrong usage, 130 and 143 stopped by Ctrl-C or
-        SIGTERM, or what the command itself chose.
+        The exit status: 0 done, 1 failed, 2 wrong usage, 130, 143 and 129 stopped by
+        Ctrl-C, SIGTERM or the end of the terminal, or what the command itself chose.
     """
     session = _Session()
     _prepare_for_torch()
@@ -167,7 +168,8 @@ def _stopped(stop: StoppedBySignal, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         if said := str(stop):
-            click.echo(said, err=True)
+            with suppress(OSError):  # a terminal that is gone
+                click.echo(said, err=True)
         # Loading processes in the middle of a picture: nobody waits for it any more.
         helpers = sys.modules.get("multiprocessing")
         for child in helpers.active_children() if helpers else ():
