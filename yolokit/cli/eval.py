@@ -28,7 +28,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Data folder in COCO format, or a data.yaml; with --predictions-from also an "
+    help="Data folder, data.yaml or COCO file, in any format; with --predictions-from also an "
     "annotation file, or a folder with one.",
 )
 @click.option("--split", default="val", help="train, val or test.", show_default=True)

@@ -12,7 +12,7 @@ import click
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Data folder in COCO format, or a data.yaml; replaces the config's data section.",
+    help="Data folder or data.yaml, labels in any format; replaces the config's data section.",
 )
 @click.option(
     "-o",
