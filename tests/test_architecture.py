@@ -112,7 +112,14 @@ TORCH_FREE = {
     *(f"inference/{name}.py" for name in ("backend", "postprocess", "predictor", "result")),
     *(f"inference/{name}.py" for name in ("exported", "loading", "sources")),
     *(f"inference/{name}_backend.py" for name in ("onnx", "openvino")),
-    *("models/export_record.py", "scoring.py", "model.py", "slim.py", "engine/isolation.py"),
+    *(
+        "models/export_record.py",
+        "models/torchvision_name.py",
+        "scoring.py",
+        "model.py",
+        "slim.py",
+        "engine/isolation.py",
+    ),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
 }
 LABEL_FORMAT_FILES = {

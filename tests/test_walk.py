@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from yolokit.config import ModelConfig
@@ -18,6 +17,7 @@ from yolokit.data.pictures import PreparedPictures
 from yolokit.evaluation.coco_io import load_truth
 from yolokit.evaluation.evaluate import evaluate_backend, evaluate_split
 from yolokit.heads.yolov1.codec import assign_cells, decode_yolov1
+from yolokit.inference.backend import Images
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
 from yolokit.models.card import ModelCard
@@ -77,7 +77,10 @@ class _Clairvoyant:
     def to(self, device: str) -> None:
         raise NotImplementedError
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+    def __call__(
+        self, images: Images, *, score_threshold: float = 0.0, iou_threshold: float | None = None
+    ) -> DecodedArrays:
+        assert isinstance(images, np.ndarray)
         classes = torch.zeros(len(images), *GRID_HW, len(self.dataset.data.class_names))
         confidences = torch.zeros(len(images), *GRID_HW, 1)
         box_codes = torch.zeros(len(images), *GRID_HW, 1, 4)

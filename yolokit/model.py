@@ -12,6 +12,8 @@ from yolokit.errors import ExportError
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.loading import load_backend
 from yolokit.inference.predictor import Predictor
+from yolokit.models.card import ModelCard
+from yolokit.models.torchvision_name import NOT_EXPORTED
 
 if TYPE_CHECKING:
     from yolokit.export.write import Exported
@@ -51,11 +53,13 @@ class Model(Predictor):
 
         Raises:
             ExportError: a library is missing, the file is not good enough (and is not there), or
-                this model is an exported one itself.
+                this model is an exported one itself, or torchvision's.
             DataError, ConfigError: see ``yolokit.export.write``.
         """
         if self.card.export is not None:  # asked first: there may be no torch to import
             raise ExportError("this model is an exported one. Export the one it came from")
+        if not isinstance(self.card, ModelCard):
+            raise ExportError(NOT_EXPORTED)
         from yolokit.export.options import ExportOptions
         from yolokit.export.write import export_model
         from yolokit.inference.torch_backend import TorchBackend

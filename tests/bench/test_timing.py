@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from yolokit.bench.pictures import BenchPictures, made_up_pictures
 from yolokit.bench.timing import PARTS, detect_in_parts, time_models
 from yolokit.config import ModelConfig
+from yolokit.inference.backend import Images
 from yolokit.inference.predictor import Predictor
 from yolokit.models.card import ModelCard
 from yolokit.types import DecodedArrays
@@ -41,8 +41,10 @@ class Network:
 
     def to(self, device: str) -> None: ...
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
-        self.seen.append((self.name, int(images.astype(np.int64).sum())))
+    def __call__(
+        self, images: Images, *, score_threshold: float = 0.0, iou_threshold: float | None = None
+    ) -> DecodedArrays:
+        self.seen.append((self.name, int(np.asarray(images, np.int64).sum())))
         self.work()
         boxes = np.tile(np.float32([8, 8, 24, 24]), (len(images), 1, 1))
         return DecodedArrays(boxes, np.full((len(images), 1, 1), 0.9, dtype=np.float32))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from yolokit.errors import ExportError
 from yolokit.export.parity import compare, require_parity
+from yolokit.inference.backend import Images
 from yolokit.models.export_record import ParityRecord
 from yolokit.types import DecodedArrays
 
@@ -27,7 +27,9 @@ class Known:
     def to(self, device: str) -> None:
         """Stay."""
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+    def __call__(
+        self, images: Images, *, score_threshold: float = 0.0, iou_threshold: float | None = None
+    ) -> DecodedArrays:
         return self.found
 
 

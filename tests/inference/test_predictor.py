@@ -23,6 +23,7 @@ from yolokit.data.images import read_image
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import ConfigError, ImageError, WeightsError, YolokitError
 from yolokit.evaluation.evaluate import evaluate_split
+from yolokit.inference.backend import Images
 from yolokit.inference.postprocess import select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.models.build import build_detector
@@ -473,8 +474,13 @@ def test_a_backend_needs_no_detector(predictor: Predictor) -> None:
             raise ConfigError(f"no {device} here")
 
         def __call__(
-            self, images: NDArray[np.uint8], *, score_threshold: float = 0.0
+            self,
+            images: Images,
+            *,
+            score_threshold: float = 0.0,
+            iou_threshold: float | None = None,
         ) -> DecodedArrays:
+            assert isinstance(images, np.ndarray)
             assert images.dtype == np.uint8 and images.shape[1:] == (*HW, 3)
             boxes = np.tile(np.array([8, 8, 24, 24], np.float32), (len(images), 1, 1))
             scores = np.tile(np.array([0.1, 0.9], np.float32), (len(images), 1, 1))
@@ -499,7 +505,11 @@ def test_a_model_that_answers_nan_is_an_error(
         def to(self, device: str) -> None: ...
 
         def __call__(
-            self, images: NDArray[np.uint8], *, score_threshold: float = 0.0
+            self,
+            images: Images,
+            *,
+            score_threshold: float = 0.0,
+            iou_threshold: float | None = None,
         ) -> DecodedArrays:
             nan = np.full((len(images), 3, 4), np.nan, np.float32)
             return DecodedArrays(nan, nan[:, :, :2])

@@ -138,9 +138,16 @@ def from_detector(
             name = REDUCED_TAIL
         return BackboneWeights(name, renamed, _SSDLITE_NORMALISATION, _SSDLITE_EPSILON)
     if any(key.startswith(_BODY) for key in state):
-        epsilon = 0.0 if file_name in map(_file_name, _NO_EPSILON) else _EPSILON
+        epsilon = published_epsilon(file_name)
+        epsilon = _EPSILON if epsilon is None else epsilon
         return BackboneWeights(name, _from_pyramid(state), epsilon=epsilon)
     return None
+
+
+def published_epsilon(file_name: str) -> float | None:
+    """What torchvision adds to variances where weights come from this published file; None: what
+    the network is built with."""
+    return 0.0 if file_name in map(_file_name, _NO_EPSILON) else None
 
 
 @torch.no_grad()

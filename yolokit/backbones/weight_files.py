@@ -68,12 +68,15 @@ def read_imagenet(name: str) -> dict[str, Tensor]:
     return fetch_weights(get_model_weights(name).DEFAULT, f"the ImageNet weights of {name}")
 
 
-def fetch_weights(weights: WeightsEnum, what: str) -> dict[str, Tensor]:
+def fetch_weights(
+    weights: WeightsEnum, what: str, *, instead: str = "-o model.backbone.weights=FILE"
+) -> dict[str, Tensor]:
     """A published state dict, from torchvision's cache or downloaded into it.
 
     Args:
         weights: torchvision's entry for the file.
         what: what it is, for the message.
+        instead: how a file of the user's is given in its place, for the message.
 
     Raises:
         WeightsError: not cached and no network; names the file, its folder and the other way.
@@ -88,8 +91,7 @@ def fetch_weights(weights: WeightsEnum, what: str) -> dict[str, Tensor]:
         problem = "is damaged" if (folder / file_name).exists() else "is not cached"
         raise WeightsError(
             f"{what} cannot be had: {file_name} {problem} in {folder} and "
-            f"could not be downloaded. Put {weights.url} there, or give a file: "
-            "-o model.backbone.weights=FILE"
+            f"could not be downloaded. Put {weights.url} there, or give a file: {instead}"
         ) from error
     return {_DENSENET_KEY.sub(r"\1\2", key): value for key, value in state.items()}
 

@@ -17,6 +17,7 @@ from yolokit.errors import WeightsError
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 from yolokit.machine import usable_cpus
+from yolokit.models.torchvision_name import torchvision_name
 
 _BUSY = 0.5  # of the processors, from which on others slow down what is measured
 
@@ -26,15 +27,16 @@ class MeasuredModel(NamedTuple):
 
     Args:
         name: as it was given.
-        image_hw: its input's (height, width) in pixels.
+        image_hw: its input's (height, width) in pixels; None: pictures as they are.
         runs_on: library and device.
         times: see ``time_models``.
-        size: None of an exported file, whose card does not say.
+        size: None of an exported file, whose card does not say, and of torchvision's, whose
+            operations depend on the picture.
         peak_mb: see ``peak_memory``.
     """
 
     name: str
-    image_hw: tuple[int, int]
+    image_hw: tuple[int, int] | None
     runs_on: str
     times: ModelTimes
     size: NetworkSize | None
@@ -94,10 +96,10 @@ def require_models(paths: Sequence[Path]) -> None:
     """Refuse paths that lead nowhere, before anything is loaded.
 
     Raises:
-        WeightsError: nothing there.
+        WeightsError: nothing there, or a name that torchvision does not know.
     """
     for path in paths:
-        if not path.exists():
+        if torchvision_name(path) is None and not path.exists():
             raise WeightsError(
                 f"no model at {path}. Give a model.safetensors, a run folder or an exported model"
             )
@@ -132,7 +134,7 @@ def measure(
             image_hw=predictor.image_hw,
             runs_on=predictor.backend.description,
             times=each,
-            size=None if predictor.card.export else network_size(path),
+            size=_size(path, predictor),
             peak_mb=peak_memory(path, device=device, precision=precision, batch_size=batch_size),
         )
         for path, predictor, each in zip(paths, predictors, times, strict=True)
@@ -148,11 +150,16 @@ def measure(
     )
 
 
+def _size(path: Path, predictor: Predictor) -> NetworkSize | None:
+    unknown = predictor.card.export is not None or predictor.image_hw is None
+    return None if unknown else network_size(path)
+
+
 def _as_dict(model: MeasuredModel, rate: MatrixRate) -> dict[str, Any]:
     speed = model.gflop_per_second
     return {
         "model": model.name,
-        "image_hw": list(model.image_hw),
+        "image_hw": model.image_hw and list(model.image_hw),
         "runs_on": model.runs_on,
         "runs": model.times.runs,
         "ms": {

@@ -13,6 +13,7 @@ import numpy as np
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 
+_PICTURE_HW = (480, 640)  # for a network that takes pictures as they are
 _RUNS = 2  # the second one finds what the first one left allocated
 
 
@@ -80,7 +81,7 @@ def _own_peak() -> float | None:
 
 def _detect(model: str, device: str, precision: ComputePrecision, batch_size: str) -> None:
     predictor = Predictor.load(model, device=device, precision=precision)
-    grey = np.full((*predictor.image_hw, 3), 127, dtype=np.uint8)
+    grey = np.full((*(predictor.image_hw or _PICTURE_HW), 3), 127, dtype=np.uint8)
     for _ in range(_RUNS):
         predictor.predict_images([grey] * int(batch_size))
     if (peak := _own_peak()) is not None:

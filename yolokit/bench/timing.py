@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yolokit.bench.pictures import BenchPictures
 from yolokit.data.images import decode_image
-from yolokit.data.prepare import prepare_image
+from yolokit.data.prepare import prepare_image, together
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.predictor import Predictor
 from yolokit.types import Detections
@@ -99,16 +99,19 @@ def detect_in_parts(
     prepared, letterboxes = zip(
         *(prepare_image(image, predictor.image_hw) for image in images), strict=True
     )
-    stacked = np.stack(prepared)
+    fed = together(prepared)
     stamps.append(clock())
-    decoded = predictor.backend(stacked, score_threshold=SCORE_THRESHOLD)
+    own = predictor.card.predict
+    decoded = predictor.backend(
+        fed, score_threshold=SCORE_THRESHOLD, iou_threshold=own.iou_threshold
+    )
     stamps.append(clock())
     found = select_detections(
         require_numbers(decoded),
         letterboxes,
         score_threshold=SCORE_THRESHOLD,
-        iou_threshold=predictor.card.predict.iou_threshold,
-        max_detections=predictor.card.predict.max_detections,
+        iou_threshold=own.iou_threshold,
+        max_detections=own.max_detections,
     )
     stamps.append(clock())
     return [after - before for before, after in pairwise(stamps)], found

@@ -24,11 +24,10 @@ def format_measured(found: Measured) -> str:
 
 
 def _row(model: MeasuredModel, fp32: float) -> list[str]:
-    height, width = model.image_hw
     whole, size, speed = model.times.whole, model.size, model.gflop_per_second
     return [
         model.name,
-        f"{width}x{height}",
+        "any" if model.image_hw is None else "{1}x{0}".format(*model.image_hw),
         f"{model.times.ratio:.2f}",
         f"{whole.p50:.1f}",
         f"{whole.p95:.1f}",

@@ -94,7 +94,9 @@ def command(
     """Detect with MODEL in every SOURCE: a picture, a folder, a glob, a video, a camera's number,
     an rtsp or http address (of a picture, too), - for paths on stdin, or a data set's folder.
 
-    MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder.
+    MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder; or,
+    before the first training, torchvision:NAME for a detector of torchvision's, whose COCO weights
+    are fetched once (torchvision:NAME=FILE takes a file's).
 
     Of a camera or stream the newest frame is looked at, and those that came meanwhile are dropped.
     Annotated videos play at the speed of the source, without its sound.
@@ -105,6 +107,7 @@ def command(
     status 3: done, but some input could not be read, or a stream stopped sending.
 
     \b
+    yolokit detect torchvision:ssdlite320_mobilenet_v3_large photo.jpg
     yolokit detect model.safetensors photo.jpg "shots/*.png" --out found
     yolokit detect model.safetensors film.mp4 --save-json
     yolokit detect model.safetensors shots/ --classes fish,shark --json > found.jsonl

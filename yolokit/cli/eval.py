@@ -66,7 +66,8 @@ def command(
 ) -> None:
     """Print pycocotools' twelve numbers, and AP per class, for MODEL on labelled pictures.
 
-    MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder.
+    MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder; or
+    torchvision:NAME, as for detect, on data whose classes have the names of COCO's.
 
     \b
     yolokit eval runs/cells/model.safetensors --data my_data --split test --json out.json

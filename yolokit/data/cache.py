@@ -32,7 +32,7 @@ _FILL_THREADS = 4
 
 def open_store(
     data: CocoDataset,
-    input_hw: tuple[int, int],
+    input_hw: tuple[int, int] | None,
     cache: Literal["none", "ram", "disk"] = "none",
     folder: Path | None = None,
 ) -> PictureStore:
@@ -68,7 +68,7 @@ def kept_bytes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> int:
 
 
 class _Decoder:
-    def __init__(self, data: CocoDataset, input_hw: tuple[int, int]) -> None:
+    def __init__(self, data: CocoDataset, input_hw: tuple[int, int] | None) -> None:
         self.data = data
         self.input_hw = input_hw
 
@@ -113,7 +113,9 @@ class _KeptInFile(_Kept):
         return _KeptInFile, (self.path, self.shapes, self.offsets)
 
 
-def _kept_shapes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> list[tuple[int, int]]:
+def _kept_shapes(
+    sizes_hw: NDArray[np.int64], input_hw: tuple[int, int] | None
+) -> list[tuple[int, int]]:
     return [resized_hw(fit_letterbox((h, w), input_hw)) for h, w in sizes_hw.tolist()]
 
 
@@ -154,7 +156,7 @@ def _write_file(path: Path, store: _Decoder, offsets: NDArray[np.int64]) -> None
         ) from error
 
 
-def _cache_file(data: CocoDataset, input_hw: tuple[int, int], folder: Path | None) -> Path:
+def _cache_file(data: CocoDataset, input_hw: tuple[int, int] | None, folder: Path | None) -> Path:
     """Named after everything the pixels depend on: a changed picture makes another file."""
     digest = hashlib.sha256(f"{_FORMAT} {input_hw} {data.fingerprint}".encode())
     for path in data.image_paths:

@@ -28,7 +28,7 @@ class PreparedPictures:
 
     Args:
         data: the split.
-        input_hw: the network input's (height, width), pixels.
+        input_hw: the network input's (height, width), pixels; None: each picture's own.
         cache: keep decoded pictures at input resolution in memory or in a file.
         cache_folder: where ``cache="disk"`` keeps its file; by default the user's cache folder.
 
@@ -40,7 +40,7 @@ class PreparedPictures:
     def __init__(
         self,
         data: CocoDataset,
-        input_hw: tuple[int, int],
+        input_hw: tuple[int, int] | None,
         *,
         cache: Literal["none", "ram", "disk"] = "none",
         cache_folder: Path | None = None,

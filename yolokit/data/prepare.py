@@ -6,6 +6,8 @@ network with the same pixels whichever way it came.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +19,13 @@ PAD_GREY = 114  # 8-bit level around a letterboxed picture, as in Darknet's succ
 
 
 def prepare_image(
-    image: NDArray[np.uint8], input_hw: tuple[int, int]
+    image: NDArray[np.uint8], input_hw: tuple[int, int] | None
 ) -> tuple[NDArray[np.uint8], Letterbox]:
     """Scale a picture to fit the network's input, aspect kept, and pad it with grey.
 
     Args:
         image: [H, W, 3] uint8 RGB, original frame; not changed.
-        input_hw: the network input's (height, width), pixels.
+        input_hw: the network input's (height, width), pixels; None: the picture's own.
 
     Returns:
         A new [H, W, 3] uint8 RGB array of exactly ``input_hw``, and where the picture lies in it.
@@ -37,6 +39,14 @@ def prepare_sample(sample: Sample, input_hw: tuple[int, int]) -> tuple[Sample, L
     image, letterbox = prepare_image(sample.image, input_hw)
     boxes = boxes_to_input(sample.boxes, letterbox)
     return Sample(image, boxes, sample.labels, sample.image_id), letterbox
+
+
+def together(images: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+    """Prepared pictures for one call of a network: an array [B, H, W, 3] where they have one size,
+    else a list."""
+    if len({image.shape for image in images}) == 1:
+        return np.stack(images)
+    return list(images)
 
 
 def resize_image(image: NDArray[np.uint8], letterbox: Letterbox) -> NDArray[np.uint8]:

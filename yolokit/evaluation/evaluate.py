@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-import numpy as np
-
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.classes import align_categories
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
 from yolokit.data.pictures import PreparedPicture, PreparedPictures
+from yolokit.data.prepare import together
 from yolokit.data.read_ahead import decoding_threads, read_ahead
 from yolokit.evaluation.coco_io import load_split
 from yolokit.evaluation.coco_map import CocoMetrics, evaluate_rows
@@ -140,10 +139,13 @@ def detect_rows(
     Raises:
         WeightsError: the network's outputs are not numbers.
     """
-    images = np.stack([picture.image for picture in batch])
-    decoded = require_numbers(backend(images, score_threshold=predict.eval_score_threshold))
+    decoded = backend(
+        together([picture.image for picture in batch]),
+        score_threshold=predict.eval_score_threshold,
+        iou_threshold=predict.iou_threshold,
+    )
     found = select_detections(
-        decoded,
+        require_numbers(decoded),
         [picture.letterbox for picture in batch],
         score_threshold=predict.eval_score_threshold,
         iou_threshold=predict.iou_threshold,

@@ -36,6 +36,7 @@ from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
 from yolokit.models.export_record import ExportRecord, NmsRecord, ParityRecord, exported_file
 from yolokit.models.model_file import load_model
+from yolokit.models.torchvision_name import NOT_EXPORTED, torchvision_name
 from yolokit.models.transfer import model_file
 
 _SUPPRESSED_PICTURES = 16  # to compare suppression on
@@ -147,7 +148,10 @@ def export_file(
 
     Raises:
         WeightsError: no such model, or one that is exported already.
+        ExportError: see ``export_model``; also a detector of torchvision's.
     """
+    if torchvision_name(path) is not None:
+        raise ExportError(NOT_EXPORTED)
     if exported_file(path):
         raise WeightsError(f"{path} is exported already. Give the model.safetensors it came from")
     require_packages(options)

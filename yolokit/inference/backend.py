@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yolokit.models.export_record import ExportRecord
+from yolokit.sections import PredictConfig
 from yolokit.types import DecodedArrays
+
+Images: TypeAlias = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+
+
+class Card(Protocol):
+    """What must be known of a network to use it; ``ModelCard`` is one that says more."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The name of label 0..C-1."""
+
+    @property
+    def category_ids(self) -> Sequence[int]:
+        """The training data's category id of label 0..C-1."""
+
+    @property
+    def image_hw(self) -> tuple[int, int] | None:
+        """The input's (height, width) in pixels; None: pictures are taken as large as they are."""
+
+    @property
+    def predict(self) -> PredictConfig:
+        """Its own thresholds, and the number of boxes a picture."""
+
+    @property
+    def export(self) -> ExportRecord | None:
+        """How an exported file came about; None of any other network."""
 
 
 @runtime_checkable
@@ -29,14 +58,24 @@ class Backend(Protocol):
             ConfigError: no such device here, or none that this backend can use.
         """
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
-        """All boxes of some pictures, none suppressed.
+    def __call__(
+        self,
+        images: Images,
+        *,
+        score_threshold: float = 0.0,
+        iou_threshold: float | None = None,
+    ) -> DecodedArrays:
+        """All boxes of some pictures; suppressed only by a network that does it by itself.
 
         Args:
-            images: [B, H, W, 3] uint8 RGB of the network's input size, B at least 1.
+            images: B pictures [H, W, 3] uint8 RGB, at least one, of the network's input size, as
+                an array or one by one; of any sizes where the network takes pictures as they are.
             score_threshold: 0..1. Boxes none of whose classes scores more may be left out, in
                 whose place others of score 0 may stand; the order of the rest is kept.
+            iou_threshold: 0..1, by which a network suppresses that does it by itself and can be
+                told how; None is its own.
 
         Returns:
-            boxes [B, N, 4] input pixels, scores [B, N, C].
+            boxes [B, N, 4] input pixels, scores [B, N, C]; ``one_to_one`` where nothing is left
+            to suppress.
         """

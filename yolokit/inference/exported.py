@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import ConfigError, WeightsError
+from yolokit.inference.backend import Card
 from yolokit.models.card import ModelCard, printable, read_card
 from yolokit.models.export_record import ExportFormat, ExportRecord
 from yolokit.types import DecodedArrays
@@ -84,7 +85,7 @@ def require_precision(precision: ComputePrecision, record: ExportRecord, where: 
 
 
 def require_within_nms(
-    card: ModelCard,
+    card: Card,
     *,
     conf: float | None = None,
     iou: float | None = None,

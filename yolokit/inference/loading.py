@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from yolokit.errors import ConfigError, WeightsError
-from yolokit.inference.backend import Backend
+from yolokit.inference.backend import Backend, Card
 from yolokit.inference.exported import ComputePrecision
-from yolokit.models.card import ModelCard
 from yolokit.models.export_record import exported_file
+from yolokit.models.torchvision_name import PREFIX, TorchvisionName, torchvision_name
 
 
 def load_backend(
     path: Path, device: str = "auto", precision: ComputePrecision = "auto"
-) -> tuple[Backend, ModelCard]:
+) -> tuple[Backend, Card]:
     """A model on a device, and its card.
 
     Args:
         path: a ``model.safetensors`` or a run folder; a ``.onnx`` file; an OpenVINO folder or its
-            ``model.xml``.
+            ``model.xml``; ``torchvision:NAME`` or ``torchvision:NAME=FILE``.
         device: ``auto``, ``cpu``, ``cuda``, …: what this kind of file can be run on.
         precision: ``f32`` computes in 32 bits even where fewer are faster.
 
@@ -28,6 +30,8 @@ def load_backend(
     """
     if precision not in ("auto", "f32"):
         raise ConfigError(f"precision must be auto or f32, got {precision!r}")
+    if (published := torchvision_name(path)) is not None:
+        return _load_torchvision(published, device)
     exported = exported_file(path)
     if exported is None:
         return _load_torch(path, device)
@@ -43,16 +47,30 @@ def load_backend(
     return load_openvino(file, device, precision)
 
 
-def _load_torch(path: Path, device: str) -> tuple[Backend, ModelCard]:
+def _load_torch(path: Path, device: str) -> tuple[Backend, Card]:
     if not path.exists():
         raise WeightsError(f"no model file {path}. Give the model.safetensors of a run")
-    try:
+    otherwise = ", or export the model where PyTorch is: yolokit export"
+    with _needing_torch(str(path), otherwise):
         from yolokit.inference.torch_backend import load_torch
+    return load_torch(path, device)
+
+
+def _load_torchvision(published: TorchvisionName, device: str) -> tuple[Backend, Card]:
+    with _needing_torch(f"{PREFIX}{published.detector}", ""):
+        from yolokit.inference.torchvision_backend import load_torchvision
+    return load_torchvision(published, device)
+
+
+@contextmanager
+def _needing_torch(what: str, otherwise: str) -> Iterator[None]:
+    """Say what is missing where an import of torch's backends fails."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "torchvision", "safetensors"):
             raise
         raise ConfigError(
-            f"{path} needs PyTorch, which is not installed here. Install yolokit with all it "
-            "requires, or export the model where PyTorch is: yolokit export"
+            f"{what} needs PyTorch, which is not installed here. Install yolokit with all it "
+            f"requires{otherwise}"
         ) from error
-    return load_torch(path, device)

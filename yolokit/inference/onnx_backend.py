@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import ConfigError, WeightsError
+from yolokit.inference.backend import Images
 from yolokit.inference.exported import (
     INPUT,
     Answer,
@@ -93,11 +94,17 @@ class OnnxBackend:
         self._device, self._session = name, session
         self._names, self.card = [each.name for each in outputs], card
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+    def __call__(
+        self,
+        images: Images,
+        *,
+        score_threshold: float = 0.0,
+        iou_threshold: float | None = None,
+    ) -> DecodedArrays:
         """See ``Backend``; on a CPU a picture a thread, so that layers find each other's results
         in its cache."""
         part = self._threads if self._device == "cpu" else _GPU_PICTURES
-        return self._network.detect(images, self._run, part)
+        return self._network.detect(np.asarray(images), self._run, part)
 
     def _run(self, images: NDArray[np.uint8]) -> Answer:
         try:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import ConfigError, WeightsError
+from yolokit.inference.backend import Images
 from yolokit.inference.exported import (
     INPUT,
     Answer,
@@ -101,10 +102,16 @@ class OpenVinoBackend:
         if device not in ("auto", "cpu"):
             raise ConfigError(f"OpenVINO computes on the CPU here, not on {device!r}. Use cpu")
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+    def __call__(
+        self,
+        images: Images,
+        *,
+        score_threshold: float = 0.0,
+        iou_threshold: float | None = None,
+    ) -> DecodedArrays:
         """See ``Backend``; a picture a thread, so that layers find each other's results in the
         processor's cache."""
-        return self._network.detect(images, self._run, self._threads)
+        return self._network.detect(np.asarray(images), self._run, self._threads)
 
     def _run(self, images: NDArray[np.uint8]) -> Answer:
         try:

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.data.prepare import prepare_image
+from yolokit.data.prepare import prepare_image, together
 from yolokit.data.read_ahead import decoding_threads, read_ahead
-from yolokit.inference.backend import Backend
+from yolokit.inference.backend import Backend, Card
 from yolokit.inference.classes import Classes, labels_of
 from yolokit.inference.exported import ComputePrecision, require_within_nms
 from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
 from yolokit.inference.sources import Source, is_many, listed, pixels_of, require_picture
-from yolokit.models.card import ModelCard
 from yolokit.types import Detections
 
 if TYPE_CHECKING:
@@ -42,9 +41,7 @@ class Predictor:
             ``cuda:1``, …
     """
 
-    def __init__(
-        self, network: Backend | Detector, card: ModelCard, *, device: str = "cpu"
-    ) -> None:
+    def __init__(self, network: Backend | Detector, card: Card, *, device: str = "cpu") -> None:
         self.backend = network if isinstance(network, Backend) else _torch(network, device)
         self.card = card
 
@@ -60,7 +57,8 @@ class Predictor:
 
         Args:
             path: a ``model.safetensors``, or the run folder that holds one; an exported ``.onnx``
-                file; an OpenVINO folder, or the ``model.xml`` in it.
+                file; an OpenVINO folder, or the ``model.xml`` in it; ``torchvision:NAME``, or
+                ``torchvision:NAME=FILE``, for a detector of torchvision's.
             device: ``auto``: for weights a GPU where there is one, for exported files the CPU.
             precision: ``auto`` computes in fewer bits where that is faster; ``f32`` in 32 bits.
 
@@ -82,8 +80,9 @@ class Predictor:
         return list(self.card.category_ids)
 
     @property
-    def image_hw(self) -> tuple[int, int]:
-        """The network input's (height, width) in pixels."""
+    def image_hw(self) -> tuple[int, int] | None:
+        """The network input's (height, width) in pixels; None where it takes pictures as they
+        are."""
         return self.card.image_hw
 
     @property
@@ -244,13 +243,14 @@ class Predictor:
         for image in images:
             require_picture(image)
         prepared, letterboxes = zip(*(prepare_image(i, self.image_hw) for i in images), strict=True)
-        decoded = require_numbers(self.backend(np.stack(prepared), score_threshold=conf))
         defaults = self.card.predict
+        suppress_at = defaults.iou_threshold if iou is None else iou
+        decoded = self.backend(together(prepared), score_threshold=conf, iou_threshold=suppress_at)
         return select_detections(
-            decoded,
+            require_numbers(decoded),
             letterboxes,
             score_threshold=conf,
-            iou_threshold=defaults.iou_threshold if iou is None else iou,
+            iou_threshold=suppress_at,
             max_detections=defaults.max_detections if max_detections is None else max_detections,
             labels=labels_of(classes, self.class_names),
         )

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from yolokit.backbones.folding import fold_batch_norms
 from yolokit.errors import ConfigError
+from yolokit.inference.backend import Images
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
@@ -65,9 +65,7 @@ class TorchBackend:
     @property
     def description(self) -> str:
         """The version of torch, and the device."""
-        device = torch.device(self.device)
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-        return f"torch {torch.__version__} on {name}"
+        return describe_device(self.device)
 
     def to(self, device: str | torch.device) -> None:
         """Move the detector.
@@ -79,9 +77,15 @@ class TorchBackend:
         self.detector.to(found)
         self._network.to(found)
 
-    def __call__(self, images: NDArray[np.uint8], *, score_threshold: float = 0.0) -> DecodedArrays:
+    def __call__(
+        self,
+        images: Images,
+        *,
+        score_threshold: float = 0.0,
+        iou_threshold: float | None = None,
+    ) -> DecodedArrays:
         """See ``Backend``; one transfer to the device and one back."""
-        batch = torch.from_numpy(images).permute(0, 3, 1, 2)  # lies channels-last
+        batch = torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2)  # lies channels-last
         device = torch.device(self.device)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             if device.type == "cpu":
@@ -130,6 +134,13 @@ def resolve_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"no device {str(device)!r} here. Use cpu or auto") from error
     return named
+
+
+def describe_device(device: str | torch.device) -> str:
+    """The version of torch, and what it computes on."""
+    device = torch.device(device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+    return f"torch {torch.__version__} on {name}"
 
 
 def _cache_sized(batch: Tensor) -> tuple[Tensor, ...]:

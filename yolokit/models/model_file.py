@@ -20,6 +20,7 @@ from yolokit.models.build import build_detector
 from yolokit.models.card import CARD_KEY, ModelCard, read_card
 from yolokit.models.detector import Detector
 from yolokit.models.export_record import exported_file
+from yolokit.models.torchvision_name import torchvision_name
 
 _VARIANCE = "running_var"  # the last part of a batch norm's key
 MODEL_NAME = "model.safetensors"
@@ -45,7 +46,7 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
     Raises:
         WeightsError: missing, of another kind, truncated, or not written by yolokit.
     """
-    require_not_exported(path)
+    require_trainable(path)
     path = path / MODEL_NAME if path.is_dir() else path
     _check_kind(path)
     try:
@@ -73,12 +74,17 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
     return detector.eval(), card
 
 
-def require_not_exported(path: Path) -> None:
-    """Refuse an exported model where weights are wanted.
+def require_trainable(path: Path) -> None:
+    """Refuse an exported model, and torchvision's own, where weights to go on from are wanted.
 
     Raises:
         WeightsError: it is one.
     """
+    if torchvision_name(path) is not None:
+        raise WeightsError(
+            f"{path} is torchvision's own detector, from which no model here goes on. Its backbone "
+            "can be trained on: -o model.backbone.weights=coco"
+        )
     if (exported := exported_file(path)) is not None:
         raise WeightsError(
             f"{path} is an exported model ({exported[0]}), which holds no weights to go on from. "

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from yolokit.types import Letterbox
 
 
-def fit_letterbox(original_hw: tuple[int, int], input_hw: tuple[int, int]) -> Letterbox:
+def fit_letterbox(original_hw: tuple[int, int], input_hw: tuple[int, int] | None) -> Letterbox:
     """Place a picture in the input: largest size that fits, aspect kept, centred.
 
     Args:
         original_hw: the picture's (height, width), pixels, each >= 1.
-        input_hw: the network input's (height, width), pixels, each >= 1.
+        input_hw: the network input's (height, width), pixels, each >= 1; None of a network that
+            takes pictures as they are, for which nothing is scaled or padded.
 
     Raises:
         ValueError: a size is below one pixel.
     """
+    if input_hw is None:
+        input_hw = original_hw
     if min(*original_hw, *input_hw) < 1:
         raise ValueError(f"sizes must be at least 1 px, got {original_hw} and {input_hw}")
     scale = min(input_hw[0] / original_hw[0], input_hw[1] / original_hw[1])
