@@ -1,4 +1,4 @@
-"""What the README tells people to type is understood."""
+"""What the README and the other pages tell people to type is understood."""
 
 from __future__ import annotations
 
@@ -13,10 +13,23 @@ import pytest
 from yolokit.cli.main import cli
 from yolokit.config_file import load_config
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, flags=re.DOTALL)
-SHELL_LINES = [line for kind, text in BLOCKS if not kind for line in text.splitlines()]
-COMMANDS = [line for line in SHELL_LINES if line.startswith("yolokit ")]
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    path for name in ("*.md", "docs/**/*.md", "benchmarks/**/*.md") for path in ROOT.glob(name)
+]
+BLOCK = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = BLOCK.findall(README)
+
+
+def _commands(text: str) -> list[str]:
+    """Lines of code, fenced or indented, that call the command."""
+    fenced = [block for kind, block in BLOCK.findall(text) if not kind]
+    lines = "\n".join(fenced).splitlines() + re.findall(r"^ {4}(.+)", text, flags=re.MULTILINE)
+    return [line for line in lines if line.startswith("yolokit ")]
+
+
+COMMANDS = _commands(README)
 
 
 def _parse(line: str) -> None:
@@ -36,8 +49,16 @@ def test_the_readme_names_every_command() -> None:
     assert set(cli.list_commands(click.Context(cli))) <= named
 
 
-@pytest.mark.parametrize("line", [line for line in COMMANDS if " --help" not in line])
-def test_a_command_of_the_readme_is_understood(line: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for page in PAGES
+        for line in _commands(page.read_text(encoding="utf-8"))
+        if " --help" not in line
+    ],
+)
+def test_a_command_of_a_page_is_understood(line: str) -> None:
     _parse(line)
 
 
@@ -52,6 +73,8 @@ def test_the_settings_of_the_readme_exist(cell: str, repository: Path) -> None:
     load_config(repository / "configs" / "quickstart.yaml", [s for s in settings if "=" in s])
 
 
-def test_the_links_of_the_readme_lead_somewhere(repository: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
-    assert [link for link in links if "://" not in link and not (repository / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
