@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import random
@@ -12,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import lightning
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import yolokit
-from yolokit.errors import YolokitError
+from yolokit.config_file import find_config, load_config
+from yolokit.errors import ConfigError, YolokitError
 from yolokit.synthesis.dataset import synthesise
 
 TINY = (
@@ -90,3 +94,63 @@ def test_training_works_outside_the_main_thread(shapes: Path, tmp_path: Path) ->
     thread.join()
     assert (tmp_path / "run/model.safetensors").is_file()
     assert (tmp_path / "run/report.html").is_file()
+
+
+class Watcher(lightning.Callback):
+    """What a callback of the user's sees at the end of each epoch."""
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Take a copy."""
+        numbers = trainer.callback_metrics
+        self.seen.append({name: float(value) for name, value in numbers.items()})
+
+
+def test_keywords_and_callbacks(
+    shapes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watcher = Watcher()
+    run = yolokit.train(
+        "quickstart",
+        data=shapes,
+        run=tmp_path / "run",
+        overrides=[*TINY, "train.epochs=7"],
+        device="cpu",
+        epochs=2,
+        seed=3,
+        callbacks=[watcher],
+        quiet=True,
+    )
+    assert capsys.readouterr().out == ""
+    settings = yaml.safe_load((run / "config.yaml").read_text())["train"]
+    assert (settings["epochs"], settings["seed"]) == (2, 3)
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(watcher.seen) == 2
+    for seen, row in zip(watcher.seen, rows, strict=True):
+        assert seen["AP50"] == pytest.approx(float(row["AP50"]), abs=1e-6) and seen["loss"] > 0
+
+
+def test_keywords_apply_to_a_config_too(shapes: Path, tmp_path: Path) -> None:
+    config = load_config(find_config("quickstart"), TINY)
+    run = yolokit.train(config, data=shapes, run=tmp_path / "run", device="cpu", seed=9, quiet=True)
+    settings = yaml.safe_load((run / "config.yaml").read_text())["train"]
+    assert (settings["epochs"], settings["seed"]) == (1, 9)
+    with pytest.raises(ConfigError, match="either epochs or a time budget"):
+        yolokit.train(config, data=shapes, epochs=2, time_budget="1m")
+    with pytest.raises(ConfigError, match="overrides"):
+        yolokit.train(config, data=shapes, overrides=["train.lr=1"])
+
+
+def test_scores_are_readable(shapes: Path, tmp_path: Path) -> None:
+    run = yolokit.train(
+        "quickstart", data=shapes, run=tmp_path / "run", overrides=TINY, device="cpu", quiet=True
+    )
+    scores = yolokit.evaluate(run, data=shapes, device="cpu")
+    assert str(scores).splitlines()[0].split() == ["class", "boxes", "AP", "AP50"]
+    assert "AP    " in str(scores) and scores.evaluator in str(scores)
+    assert repr(scores) == f"<CocoMetrics AP {scores.AP:.3f} AP50 {scores.AP50:.3f} on 4 images>"
+    table = scores._repr_html_()
+    assert table.count("<tr>") == 2 + len(scores.per_class) and "<td>all, 4 images</td>" in table

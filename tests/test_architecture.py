@@ -72,6 +72,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "click": {"cli"},
     "cv2": {"data", "drawing.py", "synthesis", "video"},
     "timm": {"backbones"},
+    "tqdm": {"engine/console.py"},
     "onnx": {"export"},
     "nncf": {"export/quantise.py"},
     "anyascii": {"fonts.py"},

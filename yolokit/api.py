@@ -10,14 +10,17 @@ from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.data.locate import locate_splits
 from yolokit.data.split_names import WHOLE
+from yolokit.engine.console import Console
 from yolokit.engine.isolation import isolated
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved, read_saved
+from yolokit.engine.schedule import Clock
 from yolokit.engine.spawning import require_main_program
-from yolokit.engine.training import fit
+from yolokit.engine.training import Callback, fit
 from yolokit.errors import ConfigError, DataError
 from yolokit.models.model_file import load_model
 from yolokit.models.transfer import model_file
+from yolokit.report.ending import Ending
 from yolokit.report.write import leave_report
 from yolokit.sections import DataConfig, SplitConfig
 from yolokit.signals import SignalWatch
@@ -31,6 +34,13 @@ def train(
     overrides: Iterable[str] = (),
     run: str | Path | None = None,
     device: str = "auto",
+    epochs: int | None = None,
+    time_budget: str | float | None = None,
+    workers: int | None = None,
+    seed: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> Path:
     """Train a detector.
 
@@ -40,9 +50,17 @@ def train(
         from_model: a trained model, or its run folder, whose weights to begin with as far as they
             fit: backbone, neck and head, the classes' own weights by their names.
         data: a data folder or data.yaml, in place of the config's ``data`` splits.
-        overrides: ``key.path=value`` settings, applied last; not with a ``Config``.
+        overrides: ``key.path=value`` settings of the config; not with a ``Config``.
         run: folder of the run; by default ``runs/NAME``, numbered where that is taken.
         device: auto, cpu, cuda, mps, or GPU numbers such as ``0,1``.
+        epochs: passes over the training pictures; this and what follows is applied last.
+        time_budget: train this long instead, evaluation included: seconds, or ``15m``, ``2h``.
+        workers: loading processes.
+        seed: of everything random.
+        callbacks: Lightning's, called after our own; ``trainer.callback_metrics`` holds the loss
+            and, after an epoch that was validated, ``AP``, ``AP50`` and ``AP75``.
+        quiet: say nothing but what is wrong.
+        as_json: say nothing but one JSON document at the end.
 
     Returns:
         The run folder; the trained detector is its ``model.safetensors``.
@@ -53,19 +71,26 @@ def train(
             signals, which is in a program's main thread.
     """
     require_main_program()
+    shortcuts = train_settings(epochs, time_budget, workers, seed)
+    console = Console(quiet=quiet, as_json=as_json)
     source = None if from_model is None else model_file(from_model)
     if isinstance(config, Config):
-        name, settings = "run", config
+        if list(overrides):
+            raise ConfigError("overrides change a config file. Change the Config itself instead")
+        tree = config.model_dump(mode="json")
+        name, settings = "run", config_from_tree(tree, shortcuts, "the Config")
     elif config is None:
         if source is None:
             raise ConfigError("nothing to train. Give a config, or a model to start from")
-        name, settings = source.absolute().parent.name, _config_of(source, overrides)
+        name, settings = source.absolute().parent.name, _config_of(source, [*overrides, *shortcuts])
     else:
         path = find_config(str(config))
-        name, settings = path.stem, load_config(path, overrides)
+        name, settings = path.stem, load_config(path, [*overrides, *shortcuts])
     settings = _with_data(settings, data)
     with RunFolder.new(None if run is None else Path(run), name) as folder:
-        _fit_and_report(settings, folder, device=device, source=source)
+        _fit_and_report(
+            settings, folder, console, device=device, source=source, callbacks=callbacks
+        )
     return folder.path
 
 
@@ -75,6 +100,12 @@ def resume_training(
     data: str | Path | None = None,
     overrides: Iterable[str] = (),
     device: str = "auto",
+    epochs: int | None = None,
+    time_budget: str | float | None = None,
+    workers: int | None = None,
+    callbacks: Iterable[Callback] = (),
+    quiet: bool = False,
+    as_json: bool = False,
 ) -> Path:
     """Continue an interrupted run from its last checkpoint, to the same end, or a longer one.
 
@@ -87,21 +118,27 @@ def resume_training(
         data: where its data lies now; the same data.
         overrides: ``key.path=value`` settings: a larger ``train.epochs`` or
             ``train.time_budget``, or ``train.workers``.
-        device: as in ``train``.
+        device: as in ``train``; so are ``epochs`` and ``time_budget``, of the whole run,
+            ``workers``, ``callbacks``, ``quiet`` and ``as_json``.
 
     Raises:
         ConfigError: no run there.
         DataError: the data has changed.
         ResumeError: the checkpoint is damaged.
     """
+    shortcuts = train_settings(epochs, time_budget, workers, None)
+    console = Console(quiet=quiet, as_json=as_json)
     with RunFolder.existing(Path(run)) as folder:
-        config = load_config(folder.config, overrides)
+        config = load_config(folder.config, [*overrides, *shortcuts])
         saved = read_saved(folder.checkpoint) if folder.checkpoint.exists() else None
-        if saved and not _has_more_to_do(config, load_config(folder.config), saved, folder):
+        before = load_config(folder.config)
+        if saved and not _has_more_to_do(config, before, saved, folder, console):
             return folder.path
         if data is not None:
             config = _with_data(config, data)
-        _fit_and_report(config, folder, device=device, saved=saved, resume=True)
+        _fit_and_report(
+            config, folder, console, device=device, saved=saved, resume=True, callbacks=callbacks
+        )
     return folder.path
 
 
@@ -117,7 +154,27 @@ def _config_of(model: Path, overrides: Iterable[str]) -> Config:
     return config_from_tree(tree, overrides, str(model))
 
 
-def _has_more_to_do(config: Config, before: Config, saved: Saved, folder: RunFolder) -> bool:
+def train_settings(
+    epochs: int | None,
+    time_budget: str | float | None,
+    workers: int | None,
+    seed: int | None,
+) -> list[str]:
+    """What the keywords of ``train`` mean as overrides.
+
+    Raises:
+        ConfigError: both lengths at once.
+    """
+    if epochs is not None and time_budget is not None:
+        raise ConfigError("give either epochs or a time budget, not both")
+    keys = {"epochs": epochs, "time_budget": time_budget, "workers": workers, "seed": seed}
+    given = [f"train.{key}={value}" for key, value in keys.items() if value is not None]
+    return [*given, "train.time_budget=null"] if epochs is not None else given
+
+
+def _has_more_to_do(
+    config: Config, before: Config, saved: Saved, folder: RunFolder, console: Console
+) -> bool:
     """Whether a saved run goes on.
 
     Raises:
@@ -126,10 +183,9 @@ def _has_more_to_do(config: Config, before: Config, saved: Saved, folder: RunFol
     train = config.train
     longer = (train.epochs, train.time_budget) != (before.train.epochs, before.train.time_budget)
     if saved.ended and not longer:
-        print(
+        console.say(
             f"{folder.path} is done: {saved.epochs} epochs are trained, nothing is left to do. To "
-            "train on, give more --epochs or --time-budget",
-            flush=True,
+            "train on, give more --epochs or --time-budget"
         )
         return False
     over = (
@@ -148,19 +204,39 @@ def _has_more_to_do(config: Config, before: Config, saved: Saved, folder: RunFol
 def _fit_and_report(
     config: Config,
     folder: RunFolder,
+    console: Console,
     *,
     device: str,
     saved: Saved | None = None,
     resume: bool = False,
     source: Path | None = None,
+    callbacks: Iterable[Callback] = (),
 ) -> None:
     message = "stopped before the first batch; nothing was trained"
     if resume:
         message = f"stopped. Continue with --resume {folder.path}"
     with isolated(), SignalWatch(message) as signals:
-        finished = fit(config, folder, device=device, signals=signals, saved=saved, source=source)
-        if finished is not None:
-            leave_report(folder, finished, signals)
+        clock = Clock()
+        finished = fit(
+            config,
+            folder,
+            device=device,
+            signals=signals,
+            saved=saved,
+            source=source,
+            clock=clock,
+            console=console,
+            callbacks=callbacks,
+        )
+        if finished is None:
+            return
+        console.wait_for("scoring the kept model, writing the report")
+        try:
+            metrics = leave_report(folder, finished, signals)
+        finally:
+            console.close_bar()
+        ending = Ending(folder=folder, finished=finished, metrics=metrics, seconds=clock.elapsed())
+        console.end(ending.text(), ending.record())
 
 
 def _with_data(config: Config, data: str | Path | None) -> Config:

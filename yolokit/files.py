@@ -110,6 +110,12 @@ def free_file(path: Path) -> Path:
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
 
 
+def shown_path(path: Path) -> Path:
+    """The path as people write it: relative where it lies below the working directory."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write UTF-8 text so that ``path`` holds all of it or is unchanged."""
     with written_atomically(path) as temporary:

@@ -1,4 +1,4 @@
-"""Text of strangers, made fit for a terminal."""
+"""Text for a terminal: of strangers, tamed; of tables, aligned."""
 
 from __future__ import annotations
 
@@ -22,3 +22,17 @@ def tamed(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_TAMED if is_control(each) else each for each in text)
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Rows as text: the first column to the left, others to the right; shorter rows as they are."""
+    columns = max(map(len, rows))
+    full = [row for row in rows if len(row) == columns]
+    widths = [max(len(row[column]) for row in full) for column in range(columns)]
+    lines = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])
+        if len(row) == columns
+        else " ".join(row)
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)

@@ -15,7 +15,7 @@ from importlib.metadata import requires
 from pathlib import Path
 
 # What only training and model files of torch's need: everything else is kept.
-TRAINING = ("torch", "torchvision", "lightning", "albumentations", "safetensors", "scipy")
+TRAINING = ("torch", "torchvision", "lightning", "albumentations", "safetensors", "scipy", "tqdm")
 EXTRAS = ("onnx", "openvino")  # each runs one kind of exported model
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from yolokit.bench.measure import Measured, MeasuredModel
 from yolokit.bench.timing import PARTS
-from yolokit.cli.table import aligned
+from yolokit.plain_text import aligned
 
 
 def format_measured(found: Measured) -> str:

@@ -13,13 +13,14 @@ from yolokit.ceiling.grid import grid_ceiling
 from yolokit.ceiling.grid_score import score_ceiling
 from yolokit.ceiling.measure import measure_ceiling
 from yolokit.cli.head_report import advise, format_head, measured_values
-from yolokit.cli.table import aligned, number, share
+from yolokit.cli.table import number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.split_faults import split_faults
 from yolokit.data.statistics import split_statistics
 from yolokit.evaluation.coco_io import load_split
+from yolokit.plain_text import aligned
 
 _SCORES = {"AP": "AP", "AP50": "AP50", "AR100": "AR"}
 _COUNTS = {

@@ -12,9 +12,8 @@ import click
 import numpy as np
 
 from yolokit.cli.progress_line import ProgressLine
-from yolokit.cli.table import aligned
 from yolokit.inference.words import listed_counts
-from yolokit.plain_text import tamed
+from yolokit.plain_text import aligned, tamed
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.sinks import to_record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,7 @@ def command(
             _write_json(predictions, rows)
     if json_file is not None:
         _write_json(json_file, metrics.to_dict())
-    click.echo(format_metrics(metrics))
+    click.echo(str(metrics))
     if predictor is not None:
         click.echo(predictor.backend.description)
         _note_nms(predictor)
@@ -213,31 +213,6 @@ def _annotation_files(folder: Path, split: str) -> dict[Path, CocoTree]:
         except DataError:  # not an annotation file: not what is looked for
             continue
     return found
-
-
-def format_metrics(metrics: CocoMetrics) -> str:
-    """The numbers as an aligned table, classes by category id, ``-`` where there is no truth."""
-    rows: list[Sequence[str]] = [("class", "boxes", "AP", "AP50")]
-    for name, scores in metrics.per_class.items():
-        boxes = metrics.class_annotations[name]
-        rows.append((name, str(boxes), _number(scores["AP"]), _number(scores["AP50"])))
-    total = (f"all, {metrics.images} images", str(metrics.annotations))
-    rows.append((*total, _number(metrics.AP), _number(metrics.AP50)))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-    ]
-    return "\n".join([*lines, "", *_summary(metrics.numbers), metrics.evaluator])
-
-
-def _summary(numbers: Mapping[str, float]) -> list[str]:
-    """The twelve numbers, six a line, precision over recall."""
-    cells = [f"{name:<5} {_number(value)}" for name, value in numbers.items()]
-    return ["   ".join(cells[:6]), "   ".join(cells[6:])]
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if value == value else "    -"  # NaN: no truth of this kind
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from yolokit.ceiling.advice import Alternative, choose, measure_alternatives, sample
 from yolokit.ceiling.measure import ScoredCeiling, measure_ceiling
-from yolokit.cli.table import aligned, number, share
+from yolokit.cli.table import number, share
 from yolokit.config import Config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
 from yolokit.heads.family import family_of
+from yolokit.plain_text import aligned
 
 _MANY = 0.1  # share of narrow boxes that deserves a word
 _WORDS = {  # cause -> in the table, in a sentence

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from yolokit.cli.share import quiet_option
+
 
 @click.command(name="train", short_help="Train a detector on your data.")
 @click.argument("config", required=False)
@@ -49,6 +51,13 @@ import click
 )
 @click.option("--workers", type=click.IntRange(min=0), help="Loading processes.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document at the end, and nothing else: where the model lies, its scores.",
+)
+@quiet_option
 def command(
     config: str | None,
     data: Path | None,
@@ -61,6 +70,8 @@ def command(
     device: str,
     workers: int | None,
     seed: int | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     """Train the detector that CONFIG describes (a YAML file, or the name of a shipped one).
 
@@ -78,21 +89,33 @@ def command(
         raise click.UsageError("give a CONFIG, --from MODEL or --resume RUN")
     if epochs is not None and time_budget is not None:
         raise click.UsageError("give either --epochs or --time-budget, not both")
-    shortcuts = {
-        "train.epochs": epochs,
-        "train.time_budget": time_budget,
-        "train.workers": workers,
-        "train.seed": seed,
-    }
-    settings = [
-        *overrides,
-        *(f"{key}={value}" for key, value in shortcuts.items() if value is not None),
-    ]
-    if epochs is not None:
-        settings.append("train.time_budget=null")
+    if epochs is not None and time_budget is not None:
+        raise click.UsageError("give either --epochs or --time-budget, not both")
     from yolokit.api import resume_training, train
 
     if resume is not None:
-        resume_training(resume, data=data, overrides=settings, device=device)
-    else:
-        train(config, from_model=from_model, data=data, overrides=settings, run=run, device=device)
+        resume_training(
+            resume,
+            data=data,
+            device=device,
+            epochs=epochs,
+            time_budget=time_budget,
+            workers=workers,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
+    train(
+        config,
+        from_model=from_model,
+        data=data,
+        overrides=overrides,
+        run=run,
+        device=device,
+        epochs=epochs,
+        time_budget=time_budget,
+        workers=workers,
+        seed=seed,
+        quiet=quiet,
+        as_json=as_json,
+    )

@@ -29,6 +29,7 @@ def first_detector(
     val_set: CocoDataset | None,
     saved: Saved | None,
     source: Path | None,
+    say: Callable[[str], None],
 ) -> Detector:
     """A new detector, or one that waits for the weights of a state: its files are not needed."""
     torch.manual_seed(config.train.seed)
@@ -41,7 +42,7 @@ def first_detector(
     elif source:
         detector, taken = build_from(source, model, names, config.data.image_hw)
         if is_first_process():
-            print(taken, flush=True)
+            say(taken)
         return detector
     detector = build_detector(model, num_classes=len(names), image_hw=config.data.image_hw)
     if saved:

@@ -97,7 +97,7 @@ class DetectionModule(lightning.LightningModule):
                 f"image ids {batch.image_ids}. Lower train.lr or train.gradient_clip, or check "
                 "these pictures"
             )
-        self.log("loss", loss.detach(), prog_bar=True, logger=False)
+        self.log("loss", loss.detach(), logger=False)
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def transfer_batch_to_device(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import lightning
 import torch
@@ -18,9 +20,10 @@ from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
 from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
 from yolokit.engine.checkpoints import Checkpoints, StateFile
-from yolokit.engine.console import EpochReport, progress_bar
+from yolokit.engine.console import Console
 from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.ema import ema_average
+from yolokit.engine.epochs import EpochReport
 from yolokit.engine.failures import explained
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
@@ -31,10 +34,12 @@ from yolokit.engine.run_folder import RunFolder, is_first_process
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
-from yolokit.engine.summary import summary
+from yolokit.engine.summary import Opening, summary
 from yolokit.engine.validation import Validation, Validator
 from yolokit.files import write_text_atomically
 from yolokit.signals import SignalWatch
+
+Callback: TypeAlias = lightning.Callback  # for those who may not import Lightning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,8 @@ def fit(
     saved: Saved | None = None,
     source: Path | None = None,
     clock: Clock | None = None,
+    console: Console | None = None,
+    callbacks: Iterable[Callback] = (),
 ) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
@@ -77,6 +84,9 @@ def fit(
         saved: the state to continue from; None begins anew.
         source: a model file whose weights to begin with, as far as they fit; not with ``saved``.
         clock: by which the run's seconds are counted; one that starts now by default.
+        console: where it speaks; standard output by default.
+        callbacks: Lightning's, of the user's; called after our own, but before a checkpoint is
+            written. ``trainer.callback_metrics`` holds the loss and, of a validated epoch, AP.
 
     Returns:
         What the run was, in its first process; None in the others.
@@ -85,13 +95,13 @@ def fit(
         YolokitError: anything a user can put right.
         StoppedBySignal: after saving.
     """
-    clock = clock or Clock()
+    clock, console = clock or Clock(), console or Console()
     placement = place(device)
     train_set, val_set = _read_data(config)
     resolved = _resolved(config, train_set, val_set, placement, clock)
     if resolved.train.workers:
         require_guarded_main()
-    detector = first_detector(resolved, train_set, val_set, saved, source)
+    detector = first_detector(resolved, train_set, val_set, saved, source, console.say)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
     data = build_training_data(resolved, train_set, progress)
@@ -106,16 +116,25 @@ def fit(
         train_set=train_set,
         val_set=val_set,
     )
-    callbacks = _callbacks(resolved, folder, progress, validator, save)
+    own = _callbacks(resolved, folder, progress, validator, save, console)
     # Last: a checkpoint is written after all else that a step or epoch changes.
-    callbacks += [checkpoints, *progress_bar()]
-    trainer = _trainer(resolved, folder, placement, callbacks)
+    trainer = _trainer(resolved, folder, placement, [*own, *callbacks, checkpoints])
     checkpoint = saved.path if saved else None
     signals.message = signals.message if trainer.is_global_zero else ""  # one speaks for all
     if trainer.is_global_zero:
         # Only now: what is wrong with the config or the data has been reported.
         write_text_atomically(folder.config, dump_config(resolved))
-        print(summary(resolved, train_set, val_set, placement, checkpoint), flush=True)
+        opening = Opening(
+            folder=folder.path,
+            asked=config,
+            config=resolved,
+            detector=detector,
+            train_set=train_set,
+            val_set=val_set,
+            placement=placement,
+            checkpoint=checkpoint,
+        )
+        console.say(summary(opening))
         folder.clean()
         if saved:
             folder.rewind_metrics(saved.epochs - 1)
@@ -132,13 +151,14 @@ def fit(
         if better is error:
             raise
         raise better from error
+    finally:
+        console.close_bar()
     if trainer.is_global_zero:
         done = "stopped; the training is done and only the report is missing"
         signals.message = f"{done}: {folder.path}"
     signals.raise_at_once()
     if not trainer.is_global_zero:
         return None
-    print(f"best model: {folder.model}  (everything else is in {folder.path})", flush=True)
     return Finished(
         config=resolved,
         train_set=train_set,
@@ -204,10 +224,11 @@ def _callbacks(
     progress: Progress,
     validator: Validator | None,
     save: SaveModel,
+    console: Console,
 ) -> list[lightning.Callback]:
     train, backbone = config.train, config.model.backbone
     ema = WeightAveraging(multi_avg_fn=ema_average(train.ema_decay)) if train.ema else None
-    report = EpochReport(folder=folder, progress=progress)
+    report = EpochReport(folder=folder, progress=progress, console=console)
     validation = Validation(
         evaluate=validator,
         kept=folder.model.is_file,
@@ -218,6 +239,7 @@ def _callbacks(
         patience=train.early_stopping,
         progress=progress,
         ema=ema,
+        say=console.say,
     )
     freezing = StageFreezing(
         trainable_stages=backbone.trainable_stages,
@@ -257,7 +279,7 @@ def _trainer(
         enable_checkpointing=False,
         plugins=[StateFile()],
         enable_model_summary=False,
-        enable_progress_bar=any("ProgressBar" in type(each).__name__ for each in callbacks),
+        enable_progress_bar=False,
         use_distributed_sampler=False,
         default_root_dir=folder.path,
     )

@@ -43,6 +43,7 @@ class Validation(lightning.Callback):
         patience: validations without a better AP before the run ends, or None.
         progress: of the run; its reserve is made to last for what is left when training ends.
         ema: the averaging callback, or None.
+        say: prints a line.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Validation(lightning.Callback):
         patience: int | None,
         progress: Progress,
         ema: WeightAveraging | None,
+        say: Callable[[str], None],
     ) -> None:
-        self.evaluate, self.save, self.report = evaluate, save, report
+        self.evaluate, self.save, self.report, self.say = evaluate, save, report, say
         self.kept = kept
         self.expected_seconds = expected_seconds
         self.every, self.patience = every, patience
@@ -108,10 +110,9 @@ class Validation(lightning.Callback):
         self.report(trainer, epoch, metrics, best)
         if not last and self._out_of_patience() and trainer.is_global_zero:
             than = f" than {self.best_ap:.3f}" if self.best_ap >= 0 else ""
-            print(
+            self.say(
                 f"stopped early: {self.since_best} validations without a better AP{than} "
-                f"(train.early_stopping {self.patience})",
-                flush=True,
+                f"(train.early_stopping {self.patience})"
             )
 
     def _fits(self, trainer: lightning.Trainer, detector: Detector) -> bool:
@@ -126,11 +127,10 @@ class Validation(lightning.Callback):
         seconds = self.expected_seconds(detector, self.progress.clock.now)
         self.progress.reserve_for(validation=seconds / trainer.world_size, report=seconds)
         if not self.progress.has_room() and trainer.is_global_zero:
-            print(
+            self.say(
                 f"note    scoring the validation pictures takes about {seconds:.0f} s, more than a "
                 f"time budget of {budget:g} s leaves: the run will take longer. Give data.val "
-                "fewer pictures or raise train.time_budget",
-                flush=True,
+                "fewer pictures or raise train.time_budget"
             )
 
     def _note(self, ap: float, trainer: lightning.Trainer) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from yolokit.data.classes import class_table
 from yolokit.data.coco_tree import CocoTree
 from yolokit.evaluation.evaluators import count
+from yolokit.evaluation.metrics_text import metrics_html, metrics_text
 from yolokit.evaluation.tables import BoxTable, category_ranks, scoring_tables
 
 COUNTED = 100  # detections of a class in a picture that COCO's numbers look at, the best ones
@@ -24,9 +25,11 @@ METRIC_NAMES = (  # in the order of pycocotools' COCOeval.stats
 _NOT_WRITTEN = ("precision50", "class_recall", "class_annotations", "unscorable", "without_area")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CocoMetrics:
     """pycocotools' twelve numbers in 0..1 and AP per class; NaN where there is no truth.
+
+    Printed, it is what ``yolokit eval`` prints; in a notebook, the table of classes.
 
     Args:
         per_class: class name -> ``{"AP": …, "AP50": …}``, in order of category id.
@@ -64,6 +67,15 @@ class CocoMetrics:
     uncounted: int
     evaluator: str
     without_area: int = 0
+
+    def __repr__(self) -> str:
+        return f"<CocoMetrics AP {self.AP:.3f} AP50 {self.AP50:.3f} on {self.images} images>"
+
+    def __str__(self) -> str:
+        return metrics_text(self)
+
+    def _repr_html_(self) -> str:
+        return metrics_html(self)
 
     @property
     def numbers(self) -> dict[str, float]:

@@ -17,6 +17,7 @@ from yolokit.ceiling.grid import grid_ceiling
 from yolokit.config import ResolvedConfig
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
+from yolokit.engine.console import clock_text
 from yolokit.engine.run_folder import RunFolder
 from yolokit.errors import DataError
 from yolokit.heads.family import family_of
@@ -128,7 +129,7 @@ def commands(run: Run) -> str:
     ]
     val = run.config.data.val
     if val is not None and run.val_set is not None:
-        folder = _data_folder(val)
+        folder = data_folder(val, "val")
         batch = run.config.train.eval_batch_size
         option = f" --batch-size {batch}" if batch != _DEFAULT_BATCH else ""
         lines += ["", "# score it: the numbers above"]
@@ -142,19 +143,12 @@ def commands(run: Run) -> str:
     return "\n".join(lines)
 
 
-def clock_text(seconds: float) -> str:
-    """Seconds as m:ss, or h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def _data_folder(split: SplitConfig) -> Path | None:
-    """The folder or file that ``--data`` would find this validation split in, or None."""
+def data_folder(split: SplitConfig, name: str) -> Path | None:
+    """The folder or file that ``--data`` would find this split in, or None."""
     file = split.annotations
     for folder in (file.parent.parent, file.parent, file):
         try:
-            if locate_splits(folder).get("val") == split:
+            if locate_splits(folder).get(name) == split:
                 return folder
         except DataError:  # another layout
             continue

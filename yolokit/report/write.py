@@ -33,25 +33,27 @@ _TABLE_ROWS = 28  # classes in a table before the next one starts beside it
 _NOT_A_LOSS = {"epoch", "step", "seconds", "lr", "data_wait", "loss", "AP", "AP50", "AP75"}
 
 
-def leave_report(folder: RunFolder, finished: Finished, signals: SignalWatch) -> None:
+def leave_report(folder: RunFolder, finished: Finished, signals: SignalWatch) -> CocoMetrics | None:
     """Write the report; where that fails, say so and go on: the training itself is done.
 
     Args:
         folder: of the run.
         finished: what the run was.
         signals: of this process; a signal ends it here too.
+
+    Returns:
+        As ``write_report``; None where it failed.
     """
     try:
-        write_report(folder, finished)
+        return write_report(folder, finished)
     except Exception as error:  # whatever it is, the trained model is safe and must count
         signals.raise_swallowed()
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"note: {folder.report} could not be written: {reason}", file=sys.stderr)
-    else:
-        print(f"report: {folder.report}", flush=True)
+        return None
 
 
-def write_report(folder: RunFolder, finished: Finished) -> None:
+def write_report(folder: RunFolder, finished: Finished) -> CocoMetrics | None:
     """Score the saved model once more and write ``report.html``, whole or not at all.
 
     The page is one file: pictures lie in it, and nothing is loaded from anywhere.
@@ -59,6 +61,9 @@ def write_report(folder: RunFolder, finished: Finished) -> None:
     Args:
         folder: of a finished run.
         finished: what the run was; this process alone scores.
+
+    Returns:
+        What the saved model scores; None without validation pictures.
 
     Raises:
         YolokitError: the model or a picture cannot be read any more.
@@ -77,6 +82,7 @@ def write_report(folder: RunFolder, finished: Finished) -> None:
         device=finished.device,
         world_size=finished.world_size,
     )
+    metrics = None
     if validator is None:
         scored = [_unscored(run), _facts(run), _curves(run)]
     else:
@@ -87,6 +93,7 @@ def write_report(folder: RunFolder, finished: Finished) -> None:
     title = folder.path.resolve().name
     heading = Html(f"<h1>{text(title)}</h1>\n{paragraph('Report of a training', 'soft')}")
     write_text_atomically(folder.report, page(title, join([heading, *scored, _reproduce(run)])))
+    return metrics
 
 
 def _scored(run: Run, metrics: CocoMetrics) -> Html:
