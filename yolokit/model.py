@@ -5,15 +5,28 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from yolokit.errors import ExportError
+from yolokit.inference.classes import Classes
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.loading import load_backend
-from yolokit.inference.predictor import Predictor
+from yolokit.inference.predictor import BATCH, Predictor, check_counts
+from yolokit.inference.result import Result
+from yolokit.inference.sources import is_many
+from yolokit.inference.words import model_facts
 from yolokit.models.card import ModelCard
 from yolokit.models.torchvision_name import NOT_EXPORTED
+from yolokit.types import Detections
+from yolokit.video.feed import Given, frames_of, moves, picture_of, sources_of
+from yolokit.video.frames import Frame, Kind
+from yolokit.video.pipeline import batches
 
 if TYPE_CHECKING:
     from yolokit.export.write import Exported
@@ -24,6 +37,117 @@ class Model(Predictor):
     """A trained detector: see ``Predictor`` for what it does, ``load`` for where it is from."""
 
     path: Path | None = None  # what it was loaded from
+
+    def __repr__(self) -> str:
+        kind, *_ = model_facts(self, self.path)
+        return f"<Model {kind[1]}, {len(self.class_names)} classes, on {self.device}>"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<8} {what}" for name, what in model_facts(self, self.path))
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(what)}</td></tr>"
+            for name, what in model_facts(self, self.path)
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+    @overload
+    def predict(
+        self,
+        sources: Given | Sequence[Given],
+        *,
+        conf: float = ...,
+        iou: float | None = ...,
+        max_objects: int | None = ...,
+        classes: Classes | None = ...,
+        batch_size: int = ...,
+    ) -> list[Result]: ...
+
+    @overload
+    def predict(
+        self,
+        sources: Given | Iterable[Given],
+        *,
+        conf: float = ...,
+        iou: float | None = ...,
+        max_objects: int | None = ...,
+        classes: Classes | None = ...,
+        batch_size: int = ...,
+        stream: bool = ...,
+    ) -> Iterable[Result]: ...
+
+    def predict(
+        self,
+        sources: Given | Iterable[Given],
+        *,
+        conf: float = 0.25,
+        iou: float | None = None,
+        max_objects: int | None = None,
+        classes: Classes | None = None,
+        batch_size: int = BATCH,
+        stream: bool = False,
+    ) -> Iterable[Result]:
+        """Detect in all that ``yolokit detect`` takes, and in pictures in memory.
+
+        Args:
+            sources: one or many: a picture's or a video's path, a folder, a glob, an http or rtsp
+                address, a camera's number; an array [H, W, 3] uint8 RGB, or a PIL image.
+            conf: report what scores more than this, 0..1.
+            iou: of two boxes of a class that overlap by more, the lower falls; None takes the
+                model's own.
+            max_objects: per picture, at least 1; None takes the model's own.
+            classes: names or labels of the classes to report; others take no place among
+                ``max_objects``. None reports all.
+            batch_size: pictures a step, at least 1; a live source's frames go one by one.
+            stream: give results one by one, holding no more pictures than two steps'.
+
+        Returns:
+            One result per picture or frame, in order: a list; an iterator for a stream, for sources
+            without a length, and where a video, camera or stream is among them. What comes live is
+            the newest frame when it is asked for.
+
+        Raises:
+            SourceError: a folder or glob without a picture, a video or stream that cannot be read.
+            ImageError: a picture that cannot be read; the message names it.
+            WeightsError, ConfigError, ValueError: as ``Predictor.predict``.
+        """
+        many = is_many(sources)
+        given: Any = sources if many else [sources]
+        lazily = many and not hasattr(sources, "__len__")
+        flat = given if lazily else sources_of(given)
+        asked: dict[str, Any] = {
+            "conf": conf,
+            "iou": iou,
+            "max_objects": max_objects,
+            "classes": classes,
+        }
+        if not lazily and not any(map(moves, flat)):
+            pictures = [picture_of(each) for each in flat]
+            return super().predict(pictures, **asked, batch_size=batch_size, stream=stream)
+        check_counts(batch_size=batch_size)
+        return self._watched(frames_of(flat), self._asked(**asked), batch_size)
+
+    def _watched(
+        self,
+        frames: Iterator[Frame],
+        detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
+        batch_size: int,
+    ) -> Iterator[Result]:
+        for batch in batches(frames, batch_size):
+            found = detect([frame.image for frame in batch])
+            for frame, detections in zip(batch, found, strict=True):
+                still = frame.source.kind is Kind.IMAGE
+                yield Result(
+                    detections=detections,
+                    class_names=self.class_names,
+                    category_ids=self.category_ids,
+                    image_hw=(frame.image.shape[0], frame.image.shape[1]),
+                    source=frame.source.name or None,
+                    pixels=None if still and frame.source.path else frame.image,
+                    frame=None if still else frame.index,
+                    pts_ms=None if still else frame.pts_ms,
+                )
 
     def export(
         self,

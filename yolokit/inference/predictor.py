@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -28,7 +29,7 @@ from yolokit.types import Detections
 if TYPE_CHECKING:
     from yolokit.models.detector import Detector
 
-_BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
+BATCH = 8  # pictures a step: enough to fill two cores, little to wait for
 
 
 class Predictor:
@@ -142,7 +143,7 @@ class Predictor:
         iou: float | None = None,
         max_objects: int | None = None,
         classes: Classes | None = None,
-        batch_size: int = _BATCH,
+        batch_size: int = BATCH,
         stream: bool = False,
     ) -> Iterable[Result]:
         """Detect on picture files, arrays and PIL images.
@@ -170,19 +171,31 @@ class Predictor:
                 what is asked for.
             ValueError: an argument out of range, or an array of another shape or type.
         """
-        _check_shares(conf=conf, iou=iou)
-        _check_counts(max_objects=max_objects, batch_size=batch_size)
-        self.require_possible(conf=conf, iou=iou, max_detections=max_objects)
-        labels = labels_of(classes, self.class_names)  # at once, not with the first result
-
-        def detect(images: list[NDArray[np.uint8]]) -> list[Detections]:
-            return self.predict_images(
-                images, conf=conf, iou=iou, max_detections=max_objects, classes=labels
-            )
-
+        detect = self._asked(conf=conf, iou=iou, max_objects=max_objects, classes=classes)
+        check_counts(batch_size=batch_size)
         results = self._results(self._opened(listed(sources), batch_size), detect, batch_size)
         endless = stream or (is_many(sources) and not hasattr(sources, "__len__"))
         return results if endless else list(results)
+
+    def _asked(
+        self,
+        *,
+        conf: float,
+        iou: float | None,
+        max_objects: int | None,
+        classes: Classes | None,
+    ) -> Callable[[list[NDArray[np.uint8]]], list[Detections]]:
+        """``predict_images`` with what ``predict`` is asked for, which is checked at once."""
+        _check_shares(conf=conf, iou=iou)
+        check_counts(max_objects=max_objects)
+        self.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+        return partial(
+            self.predict_images,
+            conf=conf,
+            iou=iou,
+            max_detections=max_objects,
+            classes=labels_of(classes, self.class_names),
+        )
 
     def _opened(
         self, sources: Iterable[Source], batch_size: int
@@ -236,7 +249,7 @@ class Predictor:
             WeightsError, ConfigError, ValueError: as for ``predict``.
         """
         _check_shares(conf=conf, iou=iou)
-        _check_counts(max_detections=max_detections)
+        check_counts(max_detections=max_detections)
         self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
         if len(images) == 0:
             return []
@@ -275,7 +288,12 @@ def _check_shares(**shares: float | None) -> None:
             raise ValueError(f"{name} must be from 0 to 1, got {share}")
 
 
-def _check_counts(**counts: int | None) -> None:
+def check_counts(**counts: int | None) -> None:
+    """Refuse what is no number of things.
+
+    Raises:
+        ValueError: by its name, what is below 1 or not whole.
+    """
     for name, count in counts.items():
         if count is not None and (count < 1 or not math.isfinite(count) or count != int(count)):
             raise ValueError(f"{name} must be a whole number of at least 1, got {count}")

@@ -61,7 +61,7 @@ def run_pipeline(
     predicted: _Channel[tuple[Frame, Detections]] = _Channel(_QUEUE_FRAMES, (broken,))
     consuming = _Consumer(predicted, consume, broken)
     try:
-        for batch in _batches(decoding, batch_size):
+        for batch in batches(decoding, batch_size):
             found = predict([frame.image for frame in batch])
             for frame, detections in zip(batch, found, strict=True):
                 predicted.put((frame, detections))
@@ -80,6 +80,26 @@ def run_pipeline(
         if failure is not None:
             raise _as_source_error(failure, doing) from failure
     return consuming.count
+
+
+def decoded(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
+    """Frames that are decoded ahead in a thread; of live ones the newest when it is asked for.
+
+    Args:
+        frames: iterated once, in that thread.
+        stop: set when no more frames are wanted, which closing the iterator does.
+
+    Raises:
+        SourceError: what failed in decoding; yolokit's own errors as they are.
+    """
+    decoding = _Decoder(frames, (stop,), capacity=_QUEUE_FRAMES)
+    try:
+        yield from decoding
+    finally:
+        stop.set()
+        decoding.join()
+    if decoding.failure is not None:
+        raise _as_source_error(decoding.failure, "reading") from decoding.failure
 
 
 class _Channel(Generic[T]):
@@ -197,7 +217,7 @@ def _newer_than(frame: Frame) -> Callable[[Frame], bool] | None:
     return (lambda waiting: waiting.source is frame.source) if frame.live else None
 
 
-def _batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
+def batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
     """Full batches but for the last, so that results do not depend on timing."""
     batch: list[Frame] = []
     for frame in frames:

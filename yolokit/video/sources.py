@@ -53,6 +53,17 @@ def find_sources(words: Sequence[str], stdin: Iterable[str] = ()) -> list[Source
     return sources
 
 
+def find_named(word: str) -> list[Source]:
+    """What one word names, as ``find_sources``; a path that is gone is left to fail when read.
+
+    Raises:
+        SourceError: a folder or glob without a picture or video.
+    """
+    path = Path(word)
+    named = path.exists() or word.isdecimal() or _URL.match(word) or glob.has_magic(word)
+    return list(_expand(word)) if named else [Source(word, Kind.IMAGE, path)]
+
+
 def _expand(word: str) -> Iterator[Source]:
     path = Path(word)
     if path.is_dir():
