@@ -195,3 +195,14 @@ def test_pictures_of_one_name_are_a_warning(tmp_path: Path) -> None:
     tree = one_picture(tmp_path, xml(box(1, 1, 9, 9)))
     assert tree.file_names == ("a.png",)
     assert codes(tree)["shared-labels"].level == "warning"
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "/", "..", "../" * 2000 + "a.png", "\ufffe", ""])
+def test_names_that_no_system_takes_are_pictures_that_are_missing(
+    name: str, tmp_path: Path
+) -> None:
+    write_text(tmp_path / "b.xml", xml(box(1, 1, 9, 9)).replace("a.png", name))
+    write_text(tmp_path / "ImageSets" / "Main" / "val.txt", f"{name}\na\n")
+    tree = one_picture(tmp_path, xml(box(1, 1, 9, 9)))
+    assert len(tree.file_names) == 2
+    assert "a.png" in tree.file_names

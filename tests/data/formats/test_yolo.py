@@ -199,3 +199,14 @@ def test_reading_is_exact_for_decimals() -> None:
         (label,) = read_labels(f"0 {line}", size_hw, {0: 0}).labels
         assert label.box_xywh is not None
         assert np.round(label.box_xywh, 9).tolist() == [x, y, h, w]
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "a\\0b", "/" + "d/" * 3000, "x.txt\\0"])
+def test_paths_that_no_system_takes_are_one_line(name: str, tmp_path: Path) -> None:
+    write_text(tmp_path / "list.txt", f"{name}\n\0\n")
+    for text in (f'train: "{name}"', "train: list.txt", f'path: "{name}"\ntrain: list.txt'):
+        write_text(tmp_path / "data.yaml", f"{text}\nnames: [cat]\n")
+        try:
+            read_split(choose_split(tmp_path, "train")).require()
+        except DataError as error:
+            assert "\n" not in str(error)

@@ -18,6 +18,21 @@ SUFFIXES = frozenset(
 )  # fmt: skip
 
 
+def is_there(path: Path) -> bool:
+    """Whether a path that a label file states leads anywhere; no name is too odd to ask for."""
+    return os.path.exists(path)  # noqa: PTH110 - pathlib raises for names that no system takes
+
+
+def is_file(path: Path) -> bool:
+    """Whether it leads to a file."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it leads to a folder."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def is_picture(path: Path) -> bool:
     """By its name: pictures of a data set have a known suffix; what begins with a dot is none."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
@@ -59,7 +74,7 @@ def text_of(path: Path) -> str:
 
     Raises:
         OSError: unreadable.
-        UnicodeDecodeError: in another encoding.
+        ValueError: in another encoding, or a name that no file can have.
     """
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from yolokit.data.coco_tree import CocoTree, Problem
 from yolokit.data.fault_list import FaultList
-from yolokit.data.formats.picture_files import relative_name, text_of
+from yolokit.data.formats.picture_files import is_file, relative_name, text_of
 from yolokit.data.formats.safe_xml import Element, read_xml
 from yolokit.data.formats.tree_parts import Label, TreeParts
 from yolokit.data.formats.voc_set import (
@@ -167,7 +167,7 @@ def _classes(root: Path, annotations: Iterable[_Annotation]) -> list[str]:
     used = {each.name for annotation in annotations for each in annotation.objects} - {""}
     try:
         lines = text_of(root / LABEL_MAP).split("\n")
-    except (OSError, UnicodeDecodeError):  # most sets have none
+    except (OSError, ValueError):  # most sets have none
         return sorted(used)
     listed = [line.rstrip("\r").rsplit(":", 3)[0] for line in lines if line.count(":") >= 3]
     no_class = {"# label", "background"} - used
@@ -218,7 +218,7 @@ def _picture(
     if found:
         return found[0]
     for name in (stated, last):
-        if name and (part.pictures / name).is_file():
+        if name and is_file(part.pictures / name):
             return relative_name(part.pictures / name, part.pictures)
     return last or f"{stem}.jpg"  # missing: checking the pictures says so
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolokit.data.formats.picture_files import holds_pictures, pictures_under, text_of
+from yolokit.data.formats.picture_files import holds_pictures, is_file, pictures_under, text_of
 from yolokit.data.formats.safe_xml import read_xml
 from yolokit.data.split_names import SPELLINGS, WHOLE, split_of_name
 from yolokit.errors import DataError
@@ -73,7 +73,7 @@ def listed_names(part: VocPart) -> list[str]:
         return sorted(pictures | files)
     try:
         lines = text_of(part.listed).split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"cannot read the list {part.listed}: {error}. Check the path") from error
     names = (_listed(line.rstrip("\r"), part.annotations) for line in lines if line.strip())
     return list(dict.fromkeys(names))
@@ -84,7 +84,7 @@ def _stem(path: Path, folder: Path) -> str:
 
 
 def _listed(line: str, annotations: Path) -> str:
-    if (annotations / f"{line}.xml").is_file():
+    if is_file(annotations / f"{line}.xml"):
         return line
     name, _, flag = line.strip().rpartition(" ")
     return name.rstrip() if name and flag in _FLAGS else line.strip()

@@ -9,6 +9,8 @@ from pathlib import Path
 from yolokit.data.coco_tree import CocoTree
 from yolokit.data.fault_list import FaultList
 from yolokit.data.formats.picture_files import (
+    is_file,
+    is_folder,
     pictures_under,
     relative_name,
     sizes_hw,
@@ -90,13 +92,13 @@ def _set_at(file: Path) -> YoloSet:
 def _pictures(entry: Path, found: YoloSet) -> Iterator[Path]:
     """The pictures in a folder, or those that a file lists."""
     if not is_list(entry):
-        if not entry.is_dir():
+        if not is_folder(entry):
             raise DataError(f"{found.file}: no folder at {entry}. Correct its paths")
         yield from pictures_under(entry)
         return
     try:
         lines = text_of(entry).split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{found.file}: cannot read the list {entry}: {error}") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -111,7 +113,7 @@ def _listed(line: str, file: Path, root: Path, number: int) -> Path:
         inner = name.partition("/")[2]  # CVAT's lists begin with data/, a folder of no set
         candidates = [file.parent / name, root / name, Path(name), *([root / inner] * bool(inner))]
         for candidate in candidates:
-            if candidate.is_file():
+            if is_file(candidate):
                 return Path(*candidate.parts)
     return file.parent / written.strip()
 
@@ -129,7 +131,7 @@ def _labels(
     except FileNotFoundError:
         tally["unlabelled"] += 1
         return []
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         found.faults.add(
             "label-file", "error", "label files cannot be read", "Repair or remove them.",
             f"{file} ({error})", stops_scoring=True,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from yolokit.data.coco_tree import Problem
+from yolokit.data.formats.picture_files import is_file
 from yolokit.data.formats.tree_parts import Label
 
 _BOX_COLUMNS = 5  # class, x and y of the centre, width, height
@@ -37,13 +38,17 @@ def label_path(picture: Path) -> Path:
         if parts[place] == "images":
             parts[place] = "labels"
             break
-    return Path(*parts).with_suffix(".txt")
+    return _text_beside(Path(*parts))
+
+
+def _text_beside(picture: Path) -> Path:
+    return picture.parent / f"{picture.stem}.txt"
 
 
 def label_file(picture: Path) -> Path:
     """The same, or beside the picture where only that is there."""
-    path, beside = label_path(picture), picture.with_suffix(".txt")
-    return beside if not path.is_file() and beside.is_file() else path
+    path, beside = label_path(picture), _text_beside(picture)
+    return beside if not is_file(path) and is_file(beside) else path
 
 
 def read_labels(

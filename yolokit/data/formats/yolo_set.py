@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from yolokit.data.fault_list import FaultList
-from yolokit.data.formats.picture_files import holds_pictures, text_of
+from yolokit.data.formats.picture_files import holds_pictures, is_folder, is_there, text_of
 from yolokit.data.plain_values import plain_id
 from yolokit.data.split_names import SPELLINGS, WHOLE, split_of_name
 from yolokit.errors import DataError
@@ -50,7 +50,7 @@ class YoloSet:
 
 def is_list(path: Path) -> bool:
     """Whether an entry names a file that lists pictures, not a folder."""
-    return path.suffix.lower() == ".txt" and not path.is_dir()
+    return path.suffix.lower() == ".txt" and not is_folder(path)
 
 
 def is_yolo_yaml(tree: object) -> bool:
@@ -72,7 +72,7 @@ def set_of_yaml(tree: Mapping[str, Any], file: Path) -> YoloSet:
     faults = FaultList()
     entries = _entries(tree, file)
     root = _root(tree, file, entries, faults)
-    if len(entries) > 1 and not any(_found(root, e).exists() for e in entries.get("test", [])):
+    if len(entries) > 1 and not any(is_there(_found(root, e)) for e in entries.get("test", [])):
         entries.pop("test", None)  # Roboflow names one whether or not there is one
     return YoloSet(
         file=file,
@@ -134,9 +134,9 @@ def _root(
     candidates = [home / stated, Path(stated), home.parent / stated]
     first = next(iter(entries.values()))[0]
     for root in candidates:
-        if _found(root, first).exists():
+        if is_there(_found(root, first)):
             return root
-    if _found(home, first).exists():
+    if is_there(_found(home, first)):
         faults.add(
             "moved", "note", f"states path {stated}, where {first} is not: it is taken from the "
             "file's own folder", "Correct or remove path.",
@@ -148,9 +148,9 @@ def _root(
 def _found(root: Path, entry: str) -> Path:
     """An entry's path. Roboflow's begin with ../ though they lie beside the data.yaml."""
     path = root / entry
-    if not path.exists() and entry.startswith("../"):
+    if not is_there(path) and entry.startswith("../"):
         inside = root / entry.removeprefix("../")
-        return inside if inside.exists() else path
+        return inside if is_there(inside) else path
     return path
 
 
@@ -184,7 +184,7 @@ def _keypoints(shape: object) -> int:
 def _listed_names(file: Path) -> dict[int, object]:
     try:
         lines = [line.strip() for line in text_of(file).split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"cannot read class names {file}: {error}. Save it as UTF-8") from error
     while lines and not lines[-1]:
         lines.pop()
