@@ -68,6 +68,8 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "albumentations": {"data/augment.py"},
     "pycocotools": {"data", "evaluation", "synthesis"},
     "hotcoco": {"evaluation/evaluators.py"},
+    "jinja2": {"report/page.py"},
+    "markupsafe": {"report/page.py"},
     "lightning": {"engine"},
     "click": {"cli"},
     "cv2": {"data", "drawing.py", "synthesis", "video"},
@@ -122,6 +124,9 @@ TORCH_FREE = {
         "engine/isolation.py",
     ),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
+    *(f"report/{name}.py" for name in ("page", "charts", "pictures", "scored", "sections")),
+    *(f"report/{name}.py" for name in ("advice", "evaluation", "model_section")),
+    "cli/eval_results.py",
 }
 LABEL_FORMAT_FILES = {
     "sections.py",

@@ -155,7 +155,7 @@ def test_files_predicted_one_way_or_the_other_give_the_same_rows(split: SplitCon
         std=detector.backbone.std,
     )
     predictor = Predictor(detector, card)
-    _, rows = evaluate_split(predictor, split, batch_size=len(data))
+    _, rows, _ = evaluate_split(predictor, split, batch_size=len(data))
     results = predictor.predict(data.image_paths, conf=0.001, batch_size=len(data))
     direct = [
         row

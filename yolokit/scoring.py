@@ -42,10 +42,10 @@ def evaluate(
         else Predictor.load(model, device=device, precision=precision)
     )
     with isolated():
-        metrics, _ = evaluate_split(
+        evaluated = evaluate_split(
             predictor,
             choose_split(data, split),
             batch_size=batch_size,
             workers=workers,
         )
-    return metrics
+    return evaluated.metrics

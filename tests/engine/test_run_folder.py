@@ -73,6 +73,16 @@ def test_a_folder_that_stays_empty_is_removed_with_those_made_for_it(tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_epochs_count_from_1_in_files_that_counted_from_0_too(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.metrics.write_text("epoch,loss\n0,3.5\n1,2.5\n")
+    assert [row["epoch"] for row in folder.read_metrics()] == ["1", "2"]
+    folder.add_metrics({"epoch": 3, "loss": 1.5})
+    assert folder.metrics.read_text() == "epoch,loss\n1,3.5\n2,2.5\n3,1.5\n"
+    folder.rewind_metrics(2)
+    assert [row["loss"] for row in folder.read_metrics()] == ["3.5", "2.5"]
+
+
 @pytest.mark.parametrize("content", [b"\x00\xff\x89PNG", b"a,b\n1,2\n", b"epoch,loss\nx,1\n"])
 def test_metrics_that_are_no_table_are_one_line(content: bytes, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)

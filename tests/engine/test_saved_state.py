@@ -68,7 +68,7 @@ def test_an_ended_run_stays_as_it_is(run: Path, capsys: pytest.CaptureFixture[st
 def test_more_epochs_train_an_ended_run_on_without_its_weight_file(run: Path) -> None:
     resume_training(run, overrides=["train.epochs=4"], device="cpu")
     rows = (run / "metrics.csv").read_text().splitlines()[1:]
-    assert [row.split(",")[0] for row in rows] == ["0", "1", "2", "3"]
+    assert [row.split(",")[0] for row in rows] == ["1", "2", "3", "4"]
     assert read_saved(run / "last.ckpt").epochs == 4
     assert "epochs: 4" in (run / "config.yaml").read_text()
 
@@ -84,7 +84,7 @@ def test_a_best_model_that_was_taken_away_is_replaced(run: Path) -> None:
     torch.save(state, run / "last.ckpt")
     (run / "model.safetensors").unlink()
     resume_training(run, overrides=["train.epochs=3"], device="cpu")
-    assert yolokit.load(run).card.metrics["epoch"] == 2
+    assert yolokit.load(run).card.metrics["epoch"] == 3
     assert (run / "report.html").is_file()
 
 

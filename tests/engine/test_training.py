@@ -58,13 +58,14 @@ def test_a_run_leaves_all_its_files_and_the_same_number_everywhere(
     run = yolokit.train(config(), data=shapes, run=tmp_path / "run", device="cpu")
     assert {path.name for path in run.iterdir()} == {
         "config.yaml",
+        "evaluation.json",
         "last.ckpt",
         "metrics.csv",
         "model.safetensors",
         "report.html",
     }
     rows = rows_of(run)
-    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
     best = max(float(row["AP"]) for row in rows)
     _, card = load_model(run / "model.safetensors")
     assert card.metrics["AP"] == best
@@ -140,7 +141,7 @@ def test_without_a_validation_split_the_latest_model_is_kept(shapes: Path, tmp_p
     data = tmp_path / "data.yaml"
     data.write_text(f"train: {{images: {images}, annotations: {annotations}}}")
     run = yolokit.train(config(), data=data, run=tmp_path / "run", device="cpu")
-    assert load_model(run / "model.safetensors")[1].metrics == {"epoch": 1}
+    assert load_model(run / "model.safetensors")[1].metrics == {"epoch": 2}
     assert "AP" not in rows_of(run)[0]
 
 
@@ -201,7 +202,7 @@ def test_early_stopping_ends_a_run_that_gets_no_better_and_says_so(
     )
     found = [float(row["AP"]) for row in rows_of(run)]
     assert found == pytest.approx(scores[:seen], nan_ok=True)
-    assert load_model(run / "model.safetensors")[1].metrics["epoch"] == kept
+    assert load_model(run / "model.safetensors")[1].metrics["epoch"] == kept + 1
     lines = [line for line in capsys.readouterr().out.splitlines() if "stopped early" in line]
     assert len(lines) == 1
     assert "3 validations without a better AP" in lines[0]

@@ -12,8 +12,7 @@ from PIL import Image
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
 from yolokit.evaluation.verdicts import JudgedBox, JudgedPicture, Verdict
-from yolokit.report import pictures as report_pictures
-from yolokit.report.pictures import VERDICT_COLOURS, exhibits
+from yolokit.report.pictures import VERDICT_COLOURS, best_first, exhibits, worst_first
 from yolokit.synthesis.dataset import synthesise
 
 BOX = (10.0, 10.0, 50.0, 30.0)
@@ -54,15 +53,18 @@ def test_worst_first_then_the_fullest_and_never_the_empty(dataset: CocoDataset) 
         picture(dataset, 5, "", "www"),
         picture(dataset, 6, "i", "i"),
     ]
-    shown = exhibits(dataset, judged)
-    assert [each.file_name for each in shown] == [
-        str(dataset.file_names[index]) for index in (5, 2, 3, 4, 0, 6)
+    assert [each.image_id for each in worst_first(judged)] == [
+        int(dataset.image_ids[index]) for index in (5, 2, 3, 4, 0, 6)
     ]
-    assert exhibits(dataset, judged[1:2]) == []
+    assert [each.image_id for each in best_first(judged)] == [
+        int(dataset.image_ids[index]) for index in (4, 0)
+    ]
+    shown = exhibits(dataset, judged, most=2, most_bytes=10**6)
+    assert [each.file_name for each in shown] == [str(dataset.file_names[i]) for i in (0, 1)]
 
 
 def test_the_wrong_box_lies_on_top_in_its_own_colour(dataset: CocoDataset) -> None:
-    (shown,) = exhibits(dataset, [picture(dataset, 0, "fm", "fw")])
+    (shown,) = exhibits(dataset, [picture(dataset, 0, "fm", "fw")], most=1, most_bytes=10**6)
     height, width = dataset.sizes_hw[0].tolist()
     for uri, verdict in ((shown.truth_uri, "missed"), (shown.detections_uri, "false")):
         image = pixels(uri)
@@ -74,10 +76,9 @@ def test_the_wrong_box_lies_on_top_in_its_own_colour(dataset: CocoDataset) -> No
         assert min(others, key=others.__getitem__) == verdict  # JPEG blurs, but not that much
 
 
-def test_they_are_few_and_small(dataset: CocoDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_are_few_and_small(dataset: CocoDataset) -> None:
     judged = [picture(dataset, index, "m", "") for index in range(15)]
-    shown = exhibits(dataset, judged)
+    shown = exhibits(dataset, judged, most=12, most_bytes=10**7)
     assert len(shown) == 12
     sizes = [len(each.truth_uri) + len(each.detections_uri) for each in shown]
-    monkeypatch.setattr(report_pictures, "_MOST_BYTES", sum(sizes[:3]))
-    assert exhibits(dataset, judged) == shown[:3]
+    assert exhibits(dataset, judged, most=12, most_bytes=sum(sizes[:3])) == shown[:3]

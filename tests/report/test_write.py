@@ -19,8 +19,11 @@ import torch
 from PIL import Image
 
 import yolokit
+from yolokit.cli.main import main
 from yolokit.config import Config
 from yolokit.config_file import validate_config
+from yolokit.evaluation.coco_io import load_truth
+from yolokit.evaluation.verdicts import judge
 from yolokit.synthesis.dataset import synthesise
 
 NASTY = "</td><script>alert(\"x\")</script> & 'co' <u>"
@@ -154,13 +157,106 @@ def test_its_numbers_are_those_of_the_metrics_file(many: tuple[Path, Path]) -> N
     assert sentence.startswith(f"AP {float(best['AP']):.3f} and AP50 {float(best['AP50']):.3f} on")
     assert "8 validation pictures" in sentence
     assert f"for 20 epochs on 8 pictures of {CLASSES} classes" in sentence
-    assert sentence.endswith(f"kept is epoch {int(best['epoch']) + 1}, the best.")
-    points = page.inside("title")[1:]
+    assert sentence.endswith(f"kept is epoch {int(best['epoch'])}, the best.")
+    columns = ("loss", "box", "object", "no_object", "classes", "lr", "AP", "AP50")
+    points = [each for each in page.inside("title") if each.split()[0] in columns]
     for row in rows:
-        for column in ("loss", "box", "object", "no_object", "classes", "lr", "AP", "AP50"):
-            value, epoch = row[column], int(row["epoch"]) + 1
+        for column in columns:
+            value, epoch = row[column], int(row["epoch"])
             assert not value or f"{column} {float(value):.4g} at {epoch}" in points
     assert len(points) == 6 * len(rows) + 2 * len(scored)
+    # Beside AP and AP50 stand those of the epoch that was kept, from 1 in both places.
+    assert [row["epoch"] for row in rows] == [str(number) for number in range(1, 21)]
+    legend = page.inside("span")
+    assert f"AP {float(best['AP']):.3f}" in legend and f"AP50 {float(best['AP50']):.3f}" in legend
+    assert yolokit.load(many[1]).card.metrics["epoch"] == int(best["epoch"])
+
+
+def test_its_counts_of_boxes_agree(many: tuple[Path, Path]) -> None:
+    page = read(many[1])
+    truth = json.loads((many[0] / "annotations/instances_val.json").read_text())
+    boxes = str(len(truth["annotations"]))
+    assert f"with {boxes} boxes: " in page.inside("p")[1]
+    cells = page.inside("td")
+    place = cells.index("val")
+    assert cells[place : place + 4] == ["val", "8", cells[place + 2], boxes]
+
+
+def test_the_threshold_it_names_gives_the_f1_it_promises(
+    many: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, run = many
+    page = read(run)
+    (promise,) = (each for each in page.inside("p") if each.startswith("Use --conf "))
+    found = re.match(
+        r"Use --conf (\S+): there F1 is best on the val pictures, (\S+), with precision (\S+) and "
+        r"recall (\S+) at IoU",
+        promise,
+    )
+    assert found is not None
+    conf, f1, precision, recall = found.groups()
+    out = tmp_path / "out.json"
+    arguments = ["eval", str(run), "--data", str(data), "--split", "val", "--device", "cpu"]
+    assert main([*arguments, "--conf", conf, "--json", str(out)]) == 0
+    told = json.loads(out.read_text())["threshold"]
+    assert [f"{told[name]:.3f}" for name in ("F1", "precision", "recall")] == [
+        f1,
+        precision,
+        recall,
+    ]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    every = [row for row in rows if row[:1] == ["all"]]
+    assert every == [["all", str(told["objects"]), precision, recall, f1]]
+    # The oracle: what yolokit detect would show at that threshold, judged anew.
+    predictor = yolokit.load(run, device="cpu")
+    tree = load_truth(data / "annotations/instances_val.json")
+    shown = [
+        {
+            "image_id": tree.image_ids[index],
+            "category_id": predictor.category_ids[int(label)],
+            "bbox": [x, y, right - x, bottom - y],
+            "score": float(score),
+        }
+        for index, name in enumerate(tree.file_names)
+        for result in predictor.predict([data / "images/val" / name], conf=float(conf))
+        for (x, y, right, bottom), label, score in zip(
+            result.boxes.astype(float).tolist(), result.labels, result.scores, strict=True
+        )
+    ]
+    pictures = judge(tree, shown, score_threshold=0.0)
+    found_ones = sum(each.found for each in pictures)
+    assert (found_ones, sum(each.false_alarms for each in pictures)) == (
+        told["found"],
+        told["false_alarms"],
+    )
+    written = json.loads((run / "evaluation.json").read_text())
+    assert written["threshold"] == {"conf": float(conf), "F1": told["F1"]}
+
+
+def test_an_evaluation_has_its_report_too(
+    many: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, run = many
+    rows = tmp_path / "rows.json"
+    arguments = ["eval", str(run), "--data", str(data), "--predictions", str(rows)]
+    assert main([*arguments, "--report", str(tmp_path / "new")]) == 0
+    assert f"report: {tmp_path / 'new/report.html'}" in capsys.readouterr().out
+    page, of_run = read(tmp_path / "new"), read(run)
+    for tag in ("td", "figcaption"):
+        assert set(page.inside(tag)) <= set(of_run.inside(tag))
+    assert page.inside("h2")[1:8] == [
+        "Which threshold",
+        "Where the points are lost",
+        "Confusion",
+        "Classes",
+        "Can a score be trusted",
+        "Pictures",
+        "Surest errors",
+    ]
+    file = tmp_path / "file.html"
+    from_file = ["eval", "--predictions-from", str(rows), "--data", str(data)]
+    assert main([*from_file, "--report", str(file)]) == 0
+    assert "Surest errors" in file.read_text() and "data:image" not in file.read_text()
 
 
 def test_its_classes_are_those_of_the_evaluation(many: tuple[Path, Path]) -> None:
@@ -169,10 +265,10 @@ def test_its_classes_are_those_of_the_evaluation(many: tuple[Path, Path]) -> Non
     scores = yolokit.evaluate(run, data=data, split="val", device="cpu")
     cells = page.inside("td")
     assert len(scores.per_class) == CLASSES
+    rows = list(zip(cells, cells[1:], cells[2:], cells[3:], strict=False))
     for name, each in scores.per_class.items():
-        place = cells.index(name)
         shown = [f"{v:.3f}" if math.isfinite(v) else "-" for v in (each["AP"], each["AP50"])]
-        assert cells[place + 1 : place + 4] == [str(scores.class_annotations[name]), *shown]
+        assert (name, str(scores.class_annotations[name]), *shown) in rows
     captions = page.inside("figcaption")
     drawn = [name for name in scores.per_class if f"{name}, AP50 " in "\n".join(captions)]
     assert drawn == [name for name, count in scores.class_annotations.items() if count]
@@ -233,7 +329,7 @@ def test_without_validation_pictures_it_says_so(unscored: Path) -> None:
     sentence = page.inside("p")[1]
     assert "There are no validation pictures" in sentence
     assert "for 1 epoch on 4 pictures of 1 class." in sentence
-    assert page.inside("h2") == ["The run", "Learning curves", "Reproduce"]
+    assert page.inside("h2") == ["The run", "Learning curves", "The model", "Reproduce"]
     assert "img" not in {tag for tag, _ in page.tags}
     loss = float(rows_of(unscored)[0]["loss"])
     assert f"loss {loss:.4g} at 1" in page.inside("title")

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from yolokit.cli.share import device_option, precision_option
 
 if TYPE_CHECKING:
+    from yolokit.cli.eval_results import Results
     from yolokit.data.coco_tree import CocoTree
     from yolokit.evaluation.coco_map import CocoMetrics
     from yolokit.evaluation.evaluate import Batch
@@ -34,6 +35,19 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--split", default="val", help="train, val or test.", show_default=True)
 @click.option("--json", "json_file", type=FILE, help="Write the numbers there.")
 @click.option("--predictions", type=FILE, help="Write the detections there, as COCO results.")
+@click.option(
+    "--conf",
+    type=click.FloatRange(0, 1),
+    metavar="SCORE",
+    help="Print precision, recall and F1 of the boxes that score more.  "
+    "[default: where F1 of this split is best]",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Write a page that explains the numbers: an .html file, or report.html in a folder.",
+)
 @click.option(
     "--predictions-from",
     type=FILE,
@@ -58,6 +72,8 @@ def command(
     split: str,
     json_file: Path | None,
     predictions: Path | None,
+    conf: float | None,
+    report: Path | None,
     predictions_from: Path | None,
     batch_size: int,
     device: str,
@@ -71,6 +87,7 @@ def command(
 
     \b
     yolokit eval runs/cells/model.safetensors --data my_data --split test --json out.json
+    yolokit eval runs/cells --data my_data --report cells.html
     yolokit eval --predictions-from results.json --data annotations.json
     """
     if (model is None) == (predictions_from is None):
@@ -78,23 +95,21 @@ def command(
     if model is None and predictions is not None:
         raise click.UsageError("--predictions writes a model's detections: it needs a MODEL")
     if predictions_from is not None:
-        predictor, metrics = None, _score_file(predictions_from, data, split)
+        results = _score_file(predictions_from, data, split)
     else:
         assert model is not None
-        predictor, metrics, rows = _score_model(
-            model,
-            data,
-            split,
-            batch_size=batch_size,
-            device=device,
-            precision=precision,
-            workers=workers,
-        )
+        options = (batch_size, device, precision, workers)
+        results = _score_model(model, data, split, *options)
         if predictions is not None:
-            _write_json(predictions, rows)
+            _write_json(predictions, results.rows)
+    metrics, predictor = results.metrics, results.predictor
+    operation = results.operation(conf)
     if json_file is not None:
-        _write_json(json_file, metrics.to_dict())
+        _write_json(json_file, {**metrics.to_dict(), "threshold": operation.to_dict()})
     click.echo(str(metrics))
+    click.echo(operation.text(conf is None))
+    if report is not None:
+        click.echo(f"report: {results.write_report(report)}")
     if predictor is not None:
         click.echo(predictor.backend.description)
         _note_nms(predictor)
@@ -129,42 +144,49 @@ def _note_nms(predictor: Predictor) -> None:
         )
 
 
-def _score_file(results: Path, data: Path, split: str) -> CocoMetrics:
+def _score_file(results: Path, data: Path, split: str) -> Results:
+    from yolokit.cli.eval_results import Results
     from yolokit.errors import DataError
     from yolokit.evaluation.coco_io import load_rows
     from yolokit.evaluation.coco_map import evaluate_rows
 
     where, truth = find_truth(data, split)
+    rows = load_rows(results)
     try:
-        return evaluate_rows(truth, load_rows(results))
+        metrics = evaluate_rows(truth, rows)
     except DataError as error:
         raise DataError(f"{error} (results {results}, annotations {where})") from error
+    return Results(results, split, metrics, rows, truth)
 
 
 def _score_model(
     model: Path,
     data: Path,
     split: str,
-    *,
     batch_size: int,
     device: str,
     precision: ComputePrecision,
     workers: int | None,
-) -> tuple[Predictor, CocoMetrics, list[dict[str, Any]]]:
+) -> Results:
+    from time import monotonic
+
+    from yolokit.cli.eval_results import Results
     from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split
     from yolokit.inference.predictor import Predictor
 
     chosen = choose_split(data, split)
     predictor = Predictor.load(model, device=device, precision=precision)
-    metrics, rows = evaluate_split(
+    started = monotonic()
+    metrics, rows, dataset = evaluate_split(
         predictor,
         chosen,
         batch_size=batch_size,
         workers=workers,
         progress=_with_bar,
     )
-    return predictor, metrics, rows
+    seconds = monotonic() - started
+    return Results(model, split, metrics, rows, dataset.tree, dataset, predictor, seconds)
 
 
 def _with_bar(batches: Iterable[Batch]) -> Iterator[Batch]:

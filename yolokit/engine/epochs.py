@@ -95,7 +95,7 @@ class EpochReport(lightning.Callback):
         losses = self._mean_losses(trainer)
         wait = self._waited / max(1e-9, self._waited + self._worked)
         row: dict[str, object] = {
-            "epoch": epoch,
+            "epoch": epoch + 1,
             "step": trainer.global_step,
             "seconds": round(self.progress.clock.elapsed(), 1),
             "lr": trainer.optimizers[0].param_groups[-1]["lr"],

@@ -58,7 +58,7 @@ def model_saver(config: ResolvedConfig, folder: RunFolder, train_set: CocoDatase
             return
         if not all_finite(detector.state_dict().values()):
             raise DivergedError(
-                f"weights are no numbers any more after epoch {epoch}. Lower train.lr or "
+                f"weights are no numbers any more after epoch {epoch + 1}. Lower train.lr or "
                 "train.gradient_clip"
             )
         found = {} if metrics is None else {"AP": metrics.AP, "AP50": metrics.AP50}
@@ -72,7 +72,7 @@ def model_saver(config: ResolvedConfig, folder: RunFolder, train_set: CocoDatase
             mean=detector.backbone.mean,
             std=detector.backbone.std,
             data_fingerprint=train_set.fingerprint,
-            metrics={"epoch": epoch, **scores},
+            metrics={"epoch": epoch + 1, **scores},
         )
         save_model(folder.model, detector, card)
 

@@ -30,6 +30,7 @@ class RunFolder:
         self.checkpoint = path / "last.ckpt"
         self.metrics = path / "metrics.csv"
         self.report = path / "report.html"
+        self.evaluation = path / "evaluation.json"
 
     @classmethod
     @contextmanager
@@ -91,11 +92,12 @@ class RunFolder:
 
     def clean(self) -> None:
         """Delete what a killed session left half-written."""
-        for file in (self.config, self.model, self.checkpoint, self.metrics, self.report):
+        own = (self.config, self.model, self.checkpoint, self.metrics)
+        for file in (*own, self.report, self.evaluation):
             remove_leftovers(file)
 
     def rewind_metrics(self, epoch: int) -> None:
-        """Drop rows of epochs after ``epoch``: a resumed run writes them again."""
+        """Drop rows of epochs after ``epoch``, from 1: a resumed run writes them again."""
         if self.metrics.exists():
             self._write_rows([row for row in self.read_metrics() if int(row["epoch"]) <= epoch])
 
@@ -104,7 +106,9 @@ class RunFolder:
         self._write_rows([*self.read_metrics(), row])
 
     def read_metrics(self) -> list[dict[str, str]]:
-        """The epochs so far as they stand in metrics.csv; none before the first.
+        """The epochs so far as they stand in metrics.csv, counted from 1; none before the first.
+
+        Earlier they were counted from 0: such a file is read as if it were not.
 
         Raises:
             YolokitError: the file is no such table any more.
@@ -114,8 +118,8 @@ class RunFolder:
         try:
             with self.metrics.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
-            for row in rows:
-                int(row["epoch"])
+            shift = 1 if rows and int(rows[0]["epoch"]) == 0 else 0
+            rows = [{**row, "epoch": str(int(row["epoch"]) + shift)} for row in rows]
         except (UnicodeDecodeError, csv.Error, KeyError, TypeError, ValueError) as error:
             raise YolokitError(
                 f"{self.metrics} is not a table with a row for each epoch any more. Move it away: "

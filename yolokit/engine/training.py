@@ -137,7 +137,7 @@ def fit(
         console.say(summary(opening))
         folder.clean()
         if saved:
-            folder.rewind_metrics(saved.epochs - 1)
+            folder.rewind_metrics(saved.epochs)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Exception as error:

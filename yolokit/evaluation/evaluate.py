@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.classes import align_categories
@@ -37,6 +37,14 @@ class Pictures(Protocol):
     def __getitem__(self, index: int, /) -> PreparedPicture: ...
 
 
+class Evaluated(NamedTuple):
+    """A scored split: its numbers, the COCO rows in its own category ids, and what it holds."""
+
+    metrics: CocoMetrics
+    rows: list[Row]
+    dataset: CocoDataset
+
+
 def evaluate_split(
     predictor: Predictor,
     split: SplitConfig,
@@ -44,7 +52,7 @@ def evaluate_split(
     batch_size: int,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> tuple[CocoMetrics, list[Row]]:
+) -> Evaluated:
     """Score a trained detector on a split: check it, align its categories, detect, count.
 
     Args:
@@ -52,9 +60,6 @@ def evaluate_split(
         split: pictures and labels.
         batch_size, progress: see ``evaluate_backend``.
         workers: decoding threads; None for what suits the device.
-
-    Returns:
-        The metrics and the COCO rows, in the split's own category ids.
 
     Raises:
         DataError: unusable annotations or pictures, or a category the model does not know.
@@ -64,7 +69,7 @@ def evaluate_split(
     aligned = align_categories(predictor.class_names, predictor.category_ids, truth)
     dataset = CocoDataset.of(truth, split)  # the file is scored, not these boxes
     require_good_images(check_images(dataset), dataset)
-    return evaluate_backend(
+    metrics, rows = evaluate_backend(
         predictor.backend,
         PreparedPictures(dataset, predictor.image_hw),
         truth,
@@ -74,6 +79,7 @@ def evaluate_split(
         workers=decoding_threads(predictor.device) if workers is None else workers,
         progress=progress,
     )
+    return Evaluated(metrics, rows, dataset)
 
 
 def evaluate_backend(

@@ -33,7 +33,7 @@ class Matching:
         partner: [D] row of ``truth`` that a detection found, or -1; of an ignored one as well.
         finder: [T] row of ``detections`` that found an object, or -1.
         ignored: [D] bool, neither right nor wrong: it lies on a crowd, or is beyond the best
-            hundred of its class in its picture.
+            hundred of its class in its picture (then it has no partner).
     """
 
     tree: CocoTree
@@ -75,12 +75,15 @@ class Matching:
         return {rank: row for row, rank in enumerate(image_ranks(self.tree).tolist())}
 
 
-def match_rows(truth: CocoTree, rows: Sequence[Mapping[str, Any]]) -> Matching:
-    """Match result rows with the truth at ``MATCH_IOU``.
+def match_rows(
+    truth: CocoTree, rows: Sequence[Mapping[str, Any]], *, iou_threshold: float = MATCH_IOU
+) -> Matching:
+    """Match result rows with the truth as pycocotools does at one IoU.
 
     Args:
         truth: a COCO annotation file.
         rows: COCO result rows; may be empty.
+        iou_threshold: overlap from which a detection may be right, 0..1.
 
     Raises:
         DataError: as ``evaluate_rows``.
@@ -89,7 +92,7 @@ def match_rows(truth: CocoTree, rows: Sequence[Mapping[str, Any]]) -> Matching:
     partner = np.full(len(tables.detections), -1, dtype=np.int64)
     finder = np.full(len(tables.truth), -1, dtype=np.int64)
     ignored = np.ones(len(tables.detections), dtype=bool)  # until a record names them
-    for record in match(tables, iou_threshold=MATCH_IOU):
+    for record in match(tables, iou_threshold=iou_threshold):
         found = np.asarray(record["dtIds"], dtype=np.int64) - 1
         partner[found] = np.asarray(record["dtMatches"][0], dtype=np.int64) - 1
         ignored[found] = np.asarray(record["dtIgnore"][0], dtype=bool)

@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CocoTree
-from yolokit.evaluation.evaluators import match
-from yolokit.evaluation.tables import (
-    BoxTable,
-    ScoringTables,
-    category_ranks,
-    image_ranks,
-    scoring_tables,
-)
+from yolokit.evaluation.matching import Matching, match_rows
+from yolokit.evaluation.tables import BoxTable, category_ranks, image_ranks
 from yolokit.types import ImageId
 
 Verdict = Literal["found", "missed", "false", "ignored"]
@@ -80,55 +75,49 @@ def judge(
     Raises:
         DataError: as ``evaluate_rows``.
     """
-    tables = scoring_tables(truth, [row for row in rows if row["score"] > score_threshold])
-    truths, detections = _verdicts(tables, iou_threshold)
-    order = np.argsort(-tables.detections.scores, kind="stable").tolist()
+    kept = [row for row in rows if row["score"] > score_threshold]
+    matching = match_rows(truth, kept, iou_threshold=iou_threshold)
+    return judge_matching(matching, score_threshold=score_threshold)
+
+
+def judge_matching(matching: Matching, *, score_threshold: float) -> list[JudgedPicture]:
+    """The verdicts that a matching has come to, of detections above a threshold.
+
+    A detection beyond a class's first hundred in its picture has no verdict and is left out.
+    """
+    truth = matching.tree
+    scores = np.append(matching.detections.scores, -np.inf)  # the last: of what nobody found
+    found = scores[matching.finder] > score_threshold
+    truths: NDArray[Any] = np.where(found, "found", "missed").astype(object)
+    truths[matching.truth.crowd] = "ignored"
+    detections: NDArray[Any] = np.where(matching.right, "found", "false").astype(object)
+    detections[matching.ignored] = "ignored"
+    counted = (matching.partner >= 0) | ~matching.ignored
+    order = np.argsort(-matching.detections.scores, kind="stable")
+    shown = order[(counted & (scores[:-1] > score_threshold))[order]]
     ranked = zip(image_ranks(truth).tolist(), truth.image_ids, strict=True)
     pictures = {rank: JudgedPicture(image_id) for rank, image_id in ranked}
     category_ids = dict(zip(category_ranks(truth).tolist(), truth.category_ids, strict=True))
-    for rank, box in _judged(tables.truth, range(len(tables.truth)), truths, category_ids):
+    for rank, box in _judged(matching.truth, range(len(truths)), truths, category_ids):
         pictures[rank].truths.append(box._replace(score=None))
-    for rank, box in _judged(tables.detections, order, detections, category_ids):
+    for rank, box in _judged(matching.detections, shown.tolist(), detections, category_ids):
         pictures[rank].detections.append(box)
     return list(pictures.values())
-
-
-_VerdictOfRow = dict[int, Verdict]  # row of a table -> what became of it
-
-
-def _verdicts(tables: ScoringTables, iou_threshold: float) -> tuple[_VerdictOfRow, _VerdictOfRow]:
-    """Verdicts on truths and detections, from the record of each picture and class."""
-    truths: _VerdictOfRow = {}
-    detections: _VerdictOfRow = {}
-    for found in match(tables, iou_threshold=iou_threshold):
-        sides: tuple[tuple[_VerdictOfRow, Verdict, Any, Any, Any], ...] = (
-            (truths, "missed", found["gtIds"], found["gtMatches"][0], found["gtIgnore"]),
-            (detections, "false", found["dtIds"], found["dtMatches"][0], found["dtIgnore"][0]),
-        )
-        for verdicts, unmatched, ids, partners, ignored in sides:
-            for each, partner, ignore in zip(ids, partners, ignored, strict=True):
-                verdicts[each - 1] = "ignored" if ignore else "found" if partner else unmatched
-    return truths, detections
 
 
 def _judged(
     side: BoxTable,
     order: Iterable[int],
-    verdicts: _VerdictOfRow,
+    verdicts: NDArray[Any],
     category_ids: Mapping[int, int],
 ) -> Iterator[tuple[int, JudgedBox]]:
-    """Number of the image, and the box, of each row that has a verdict: a detection beyond a
-    class's first hundred in its picture has none."""
+    """Number of the image, and the box, of each row."""
     images, categories = side.images.tolist(), side.categories.tolist()
-    boxes, scores = side.boxes_xywh.tolist(), side.scores.tolist()
+    boxes, scores, words = side.boxes_xywh.tolist(), side.scores.tolist(), verdicts.tolist()
     for row in order:
-        if row in verdicts:
-            x, y, width, height = boxes[row]
-            box = (x, y, x + width, y + height)
-            yield (
-                images[row],
-                JudgedBox(box, category_ids[categories[row]], scores[row], verdicts[row]),
-            )
+        x, y, width, height = boxes[row]
+        box = (x, y, x + width, y + height)
+        yield images[row], JudgedBox(box, category_ids[categories[row]], scores[row], words[row])
 
 
 def _count(boxes: Sequence[JudgedBox], verdict: Verdict) -> int:

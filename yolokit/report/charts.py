@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from yolokit.report.page import Html, join, text
+from yolokit.report.page import Html, text
 
 _COLOURS = 6  # classes s0 to s5 of the page's style
 _MOST_DOTS = 60  # points on a line from which dots would only thicken it
@@ -89,14 +89,55 @@ def line_chart(
         y_range=(0.0, y_ticks[-1]),
     )
     x_ticks = [each for each in ticks(min(xs), max(xs), whole=True) if each <= max(xs)]
-    drawing = [_axes(frame, x_ticks, y_ticks), _names(frame, x_label, y_label)]
-    if mark is not None:
-        drawing.append(_mark(frame, *mark))
-    drawing += [_line(frame, each, number % _COLOURS) for number, each in enumerate(series)]
-    legend = "".join(_legend(each, number % _COLOURS) for number, each in enumerate(series))
+    return _figure(title, frame, (x_ticks, y_ticks), (x_label, y_label), series, mark)
+
+
+def unit_chart(
+    title: str,
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    mark: tuple[float, str] | None = None,
+) -> Html:
+    """Lines of shares over shares, both axes from 0 to 1, with a legend.
+
+    Args:
+        title: says what is drawn.
+        series: each with at least one point.
+        x_label: name of the x axis.
+        y_label: name of the y axis.
+        mark: an x to mark by an upright line, and its name.
+    """
+    frame = Frame(size=(360, 224), margins=(56, 10, 16, 38), x_range=(0, 1), y_range=(0, 1))
+    fifths = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    return _figure(title, frame, (fifths, fifths), (x_label, y_label), series, mark)
+
+
+def bar_chart(title: str, bars: Sequence[tuple[str, float]]) -> Html:
+    """Bars to the right from zero, one under the other, each with its number.
+
+    Args:
+        title: says what is drawn, with its unit.
+        bars: name and value of each, at least one; what is below zero has no bar.
+    """
+    width, height, left, right = 360, 26, 64, 64
+    most = max((value for _, value in bars), default=0.0) or 1.0
+    drawing = []
+    for number, (name, value) in enumerate(bars):
+        length = max(0.0, value) / most * (width - left - right)
+        middle = number * height + height / 2
+        drawing += [
+            f'<text x="{left - 8}" y="{middle + 4:g}" text-anchor="end">{text(name)}</text>',
+            f'<rect class="bar" x="{left}" y="{middle - 8:g}" width="{length:.1f}" height="16"/>',
+            f'<text x="{left + length + 6:.1f}" y="{middle + 4:g}">{text(f"{value:.1f}")}</text>',
+        ]
+    label = text(title)
     return Html(
-        f"<figure>\n<figcaption>{text(title)}</figcaption>\n{_svg(frame, title, drawing)}\n"
-        f'<div class="legend">{legend}</div>\n</figure>'
+        f"<figure>\n<figcaption>{label}</figcaption>\n"
+        f'<svg viewBox="0 0 {width} {height * len(bars)}" role="img" aria-label="{label}">\n'
+        + "\n".join(drawing)
+        + "\n</svg>\n</figure>"
     )
 
 
@@ -138,11 +179,34 @@ def ticks(low: float, high: float, *, whole: bool) -> list[float]:
     return [round(number * step, 12) for number in range(first, last + 1)]
 
 
+def _figure(
+    title: str,
+    frame: Frame,
+    ticks_xy: tuple[Sequence[float], Sequence[float]],
+    names_xy: tuple[str, str],
+    series: Sequence[Series],
+    mark: tuple[float, str] | None,
+) -> Html:
+    drawing = [_axes(frame, *ticks_xy), _names(frame, *names_xy)]
+    if mark is not None:
+        drawing.append(_mark(frame, *mark))
+    drawing += [_line(frame, each, number % _COLOURS) for number, each in enumerate(series)]
+    legend = "".join(_legend(each, number % _COLOURS) for number, each in enumerate(series))
+    return Html(
+        f"<figure>\n<figcaption>{text(title)}</figcaption>\n{_svg(frame, title, drawing)}\n"
+        f'<div class="legend">{legend}</div>\n</figure>'
+    )
+
+
+def _join(parts: Sequence[Html]) -> Html:
+    return Html("\n".join(parts))
+
+
 def _svg(frame: Frame, title: str, drawing: Sequence[Html]) -> Html:
     width, height = frame.size
     return Html(
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}">\n'
-        f"{join(drawing)}\n</svg>"
+        f"{_join(drawing)}\n</svg>"
     )
 
 
@@ -188,7 +252,8 @@ def _mark(frame: Frame, at: float, name: str) -> Html:
     side, shift = ("end", -4) if x > right - 40 else ("start", 4)
     return Html(
         f'<path class="mark" d="M{x:.1f} {top}V{bottom}"/>\n'
-        f'<text x="{x + shift:.1f}" y="{bottom - 6}" text-anchor="{side}">{text(name)}</text>'
+        f'<text class="halo" x="{x + shift:.1f}" y="{bottom - 6}" text-anchor="{side}">'
+        f"{text(name)}</text>"
     )
 
 

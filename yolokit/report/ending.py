@@ -86,7 +86,7 @@ class Ending:
 def _best(rows: list[dict[str, str]]) -> int | None:
     """The epoch whose model is kept, counted from 1: of equals the last; None without scores."""
     scored = [
-        (float(row["AP"]), int(row["epoch"]) + 1)
+        (float(row["AP"]), int(row["epoch"]))
         for row in rows
         if row.get("AP") and not math.isnan(float(row["AP"]))
     ]

@@ -58,7 +58,7 @@ class Run:
     @property
     def best_epoch(self) -> int:
         """The epoch that the saved model is of, counted from 1."""
-        return int(self.card.metrics.get("epoch") or 0) + 1
+        return int(self.card.metrics.get("epoch") or 0)
 
     @property
     def model_name(self) -> str:
@@ -89,7 +89,7 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
         ),
         ("augmentation", _augmentation(run.config)),
         ("length", _length(run)),
-        ("device", _device(run.device, run.world_size)),
+        ("device", device_text(run.device, run.world_size)),
         ("versions", _versions()),
     ]
     size = family_of(head).own_grid
@@ -99,12 +99,13 @@ def run_facts(run: Run) -> list[tuple[str, str]]:
 
 
 def data_rows(run: Run) -> list[list[str]]:
-    """Counts of the splits that training read: name, pictures, empty ones, boxes, crowds, bad."""
+    """Counts of a run's splits: name, pictures, empty ones, boxes, of them crowds, of them bad."""
     rows = []
     for name, data in (("train", run.train_set), ("val", run.val_set)):
         if data is not None:
             empty = int((data.box_offsets[1:] == data.box_offsets[:-1]).sum())
-            counts = [len(data), empty, len(data.boxes), int(data.crowd.sum()), len(data.bad_boxes)]
+            bad = len(data.bad_boxes)
+            counts = [len(data), empty, len(data.boxes) + bad, int(data.crowd.sum()), bad]
             rows.append([name, *map(str, counts)])
     return rows
 
@@ -200,7 +201,8 @@ def _length(run: Run) -> str:
     return text
 
 
-def _device(device: torch.device, world_size: int) -> str:
+def device_text(device: torch.device, world_size: int) -> str:
+    """What a run trains on, in words."""
     threads = torch.get_num_threads()
     name = f"{device.type}, {threads} thread{'' if threads == 1 else 's'}"
     if device.type == "cuda":

@@ -15,9 +15,8 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.images import read_image
 from yolokit.drawing import Rgb, draw_tagged
 from yolokit.evaluation.verdicts import JudgedBox, JudgedPicture, Verdict
-from yolokit.report.page import Html, paragraph, section, text
+from yolokit.report.page import Part, PicturePair, Section, paragraph
 
-SCORE_SHOWN = 0.25  # what ``yolokit detect`` shows unless told otherwise
 # Told apart with any colour vision; blue stands for what is right.
 VERDICT_COLOURS: dict[Verdict, Rgb] = {
     "found": (72, 160, 255),
@@ -26,10 +25,10 @@ VERDICT_COLOURS: dict[Verdict, Rgb] = {
     "ignored": (190, 200, 210),
 }
 _WRONG_FIRST = ("missed", "false", "found", "ignored")  # drawn on top, and labelled first
-_MOST_PICTURES = 12
+_MOST_WORST, _MOST_BEST = 12, 6
 _LONG_SIDE_PX = 480
 _JPEG_QUALITY = 80
-_MOST_BYTES = 2_400_000  # of all pictures together, so that the page stays below 3 MB
+_MOST_BYTES, _MOST_BYTES_BEST = 2_000_000, 800_000  # so that the page stays below 3 MB or so
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,53 +41,73 @@ class Exhibit:
     detections_uri: str
 
 
-def exhibits(dataset: CocoDataset, judged: Sequence[JudgedPicture]) -> list[Exhibit]:
-    """The pictures with most mistakes, worst first; after them those with most objects found.
+def exhibits(
+    dataset: CocoDataset, judged: Sequence[JudgedPicture], *, most: int, most_bytes: int
+) -> list[Exhibit]:
+    """Pictures with their truth and their detections drawn.
 
     Args:
         dataset: where the pictures are.
-        judged: of that split. Pictures without truth and detections are never shown.
+        judged: of that split, in the order in which they are to be shown.
+        most: how many at most.
+        most_bytes: of all of them together.
 
     Raises:
         ImageError: a picture that can no longer be read.
     """
-    telling = [each for each in judged if each.truths or each.detections]
-    telling.sort(key=lambda each: (-each.missed - each.false_alarms, -each.found))
-    index_of_id = {image_id: index for index, image_id in enumerate(dataset.image_ids.tolist())}
+    index_of_id = {str(image_id): index for index, image_id in enumerate(dataset.image_ids)}
     named = zip(dataset.own_ids, dataset.class_names, strict=True)
     names = {each: name for each, name in named if each is not None}
     shown: list[Exhibit] = []
     size = 0
-    for each in telling[:_MOST_PICTURES]:
-        index = index_of_id[each.image_id]
+    for each in judged[:most]:
+        index = index_of_id[str(each.image_id)]
         image = read_image(dataset.image_path(index))
         truth, detections = (
             _drawn(image, boxes, names) for boxes in (each.truths, each.detections)
         )
         size += len(truth) + len(detections)
-        if size > _MOST_BYTES:
+        if size > most_bytes:
             break
         shown.append(Exhibit(str(dataset.file_names[index]), each, truth, detections))
     return shown
 
 
-def pictures_section(dataset: CocoDataset, judged: Sequence[JudgedPicture]) -> Html:
+def worst_first(judged: Sequence[JudgedPicture]) -> list[JudgedPicture]:
+    """The pictures with most mistakes first; those without a box or detection are left out."""
+    telling = [each for each in judged if each.truths or each.detections]
+    return sorted(telling, key=lambda each: (-each.missed - each.false_alarms, -each.found))
+
+
+def best_first(judged: Sequence[JudgedPicture]) -> list[JudgedPicture]:
+    """The pictures without a mistake, those with most objects first."""
+    clean = [each for each in judged if each.found and not each.missed + each.false_alarms]
+    return sorted(clean, key=lambda each: -each.found)
+
+
+def pictures_section(
+    dataset: CocoDataset, judged: Sequence[JudgedPicture], threshold: float
+) -> Section:
     """Truth beside detections, of the pictures that tell most.
 
     Args:
         dataset: where the pictures are.
-        judged: of that split, at ``SCORE_SHOWN``.
+        judged: of that split, at the threshold.
+        threshold: above which detections are shown.
 
     Raises:
         ImageError: a picture that can no longer be read.
     """
-    shown = exhibits(dataset, judged)
-    if not shown:
-        return section("Pictures", paragraph("No validation picture has a box or a detection."))
+    worst = exhibits(dataset, worst_first(judged), most=_MOST_WORST, most_bytes=_MOST_BYTES)
+    if not worst:
+        return Section("Pictures", [paragraph("No picture has a box or a detection.")])
+    ids = {str(each.judged.image_id) for each in worst}
+    others = [each for each in best_first(judged) if str(each.image_id) not in ids]
+    best = exhibits(dataset, others, most=_MOST_BEST, most_bytes=_MOST_BYTES_BEST)
     note = (
-        f"The validation pictures with most mistakes, worst first: truth, then what was detected "
-        f"with a score above {SCORE_SHOWN}, as yolokit detect shows it. A detection is right from "
-        "IoU .50 with an object of its class that no better one has taken."
+        f"Truth, then what was detected with a score above {threshold:g}. A detection is right "
+        "from IoU .50 with an object of its class that no better one has taken. First the pictures "
+        "with most mistakes."
     )
     keys: tuple[tuple[Verdict, str], ...] = (
         ("found", "found"),
@@ -96,34 +115,36 @@ def pictures_section(dataset: CocoDataset, judged: Sequence[JudgedPicture]) -> H
         ("false", "false alarm"),
         ("ignored", "crowd, not counted"),
     )
-    legend = " ".join(_key(verdict, name) for verdict, name in keys)
-    return section(
-        "Pictures",
+    parts = [
         paragraph(note, "soft"),
-        Html(f"<p>{legend}</p>"),
-        *map(_exhibit, shown),
-    )
+        Part("legend", [(name, _css(VERDICT_COLOURS[verdict])) for verdict, name in keys]),
+        Part("pictures", list(map(_pair, worst))),
+    ]
+    if best:
+        parts.append(
+            paragraph("And pictures without a mistake, those with most objects first.", "soft")
+        )
+        parts.append(Part("pictures", list(map(_pair, best))))
+    return Section("Pictures", parts)
 
 
-def _key(verdict: Verdict, name: str) -> Html:
-    red, green, blue = VERDICT_COLOURS[verdict]
-    return Html(
-        f'<span class="key" style="background: rgb({red} {green} {blue})">{text(name)}</span>'
-    )
+def _css(colour: Rgb) -> str:
+    red, green, blue = colour
+    return f"rgb({red} {green} {blue})"
 
 
-def _exhibit(shown: Exhibit) -> Html:
+def _pair(shown: Exhibit) -> PicturePair:
     judged = shown.judged
     caption = (
         f"{shown.file_name}: {judged.found} found, {judged.missed} missed, "
         f"{judged.false_alarms} false alarm{'' if judged.false_alarms == 1 else 's'}"
     )
-    return Html(
-        '<figure><div class="pair">\n'
-        f'<img src="{text(shown.truth_uri)}" alt="{text(f"truth of {shown.file_name}")}">\n'
-        f'<img src="{text(shown.detections_uri)}" '
-        f'alt="{text(f"detections in {shown.file_name}")}">\n'
-        f"</div><figcaption>{text(caption)}</figcaption></figure>"
+    return PicturePair(
+        shown.truth_uri,
+        shown.detections_uri,
+        f"truth of {shown.file_name}",
+        f"detections in {shown.file_name}",
+        caption,
     )
 
 

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
+import time
 
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.training import Finished
 from yolokit.evaluation.coco_map import CocoMetrics
-from yolokit.evaluation.verdicts import judge
 from yolokit.files import write_text_atomically
 from yolokit.models.model_file import load_model
-from yolokit.report.charts import Series, line_chart, precision_recall_chart
-from yolokit.report.facts import Run, bad_boxes, commands, data_rows, run_facts
-from yolokit.report.page import (
-    Html,
-    code,
-    details,
-    facts,
-    join,
-    numbers,
-    page,
-    paragraph,
-    section,
-    table,
-    text,
-)
-from yolokit.report.pictures import SCORE_SHOWN, pictures_section
+from yolokit.report.advice import advice, run_advice
+from yolokit.report.charts import Series, line_chart
+from yolokit.report.evaluation import advice_section, scored_sections
+from yolokit.report.facts import Run, bad_boxes, commands, data_rows, device_text, run_facts
+from yolokit.report.model_section import model_section
+from yolokit.report.page import Part, Section, charts, page, paragraph, table
+from yolokit.report.scored import Scored, analyse
+from yolokit.report.sections import count, number, numbers
 from yolokit.signals import SignalWatch
 
-_TABLE_ROWS = 28  # classes in a table before the next one starts beside it
 _NOT_A_LOSS = {"epoch", "step", "seconds", "lr", "data_wait", "loss", "AP", "AP50", "AP75"}
 
 
@@ -56,7 +48,8 @@ def leave_report(folder: RunFolder, finished: Finished, signals: SignalWatch) ->
 def write_report(folder: RunFolder, finished: Finished) -> CocoMetrics | None:
     """Score the saved model once more and write ``report.html``, whole or not at all.
 
-    The page is one file: pictures lie in it, and nothing is loaded from anywhere.
+    The page is one file: pictures lie in it, and nothing is loaded from anywhere. Beside it,
+    ``evaluation.json`` holds the numbers, for ``yolokit compare``.
 
     Args:
         folder: of a finished run.
@@ -82,159 +75,154 @@ def write_report(folder: RunFolder, finished: Finished) -> CocoMetrics | None:
         device=finished.device,
         world_size=finished.world_size,
     )
-    metrics = None
-    if validator is None:
-        scored = [_unscored(run), _facts(run), _curves(run)]
-    else:
+    scored = None
+    if validator is not None:
+        started = time.monotonic()
         metrics, rows = validator.score_alone(detector.to(finished.device))
-        judged = judge(validator.truth, rows, score_threshold=SCORE_SHOWN)
-        scored = [_scored(run, metrics), _facts(run), _curves(run)]
-        scored += [_classes(metrics), pictures_section(validator.dataset.data, judged)]
+        seconds = time.monotonic() - started
+        data = validator.dataset.data
+        scored = analyse("val", metrics, rows, validator.truth, dataset=data, seconds=seconds)
+        _write_numbers(folder, scored, data.fingerprint)
     title = folder.path.resolve().name
-    heading = Html(f"<h1>{text(title)}</h1>\n{paragraph('Report of a training', 'soft')}")
-    write_text_atomically(folder.report, page(title, join([heading, *scored, _reproduce(run)])))
-    return metrics
+    text = page(title, "Report of a training", _sections(run, scored))
+    write_text_atomically(folder.report, text)
+    return scored.metrics if scored else None
 
 
-def _scored(run: Run, metrics: CocoMetrics) -> Html:
+def _write_numbers(folder: RunFolder, scored: Scored, fingerprint: str) -> None:
+    best = scored.curves[0].at(scored.threshold)
+    numbers = {
+        **scored.metrics.to_dict(),
+        "split": scored.split,
+        "data_fingerprint": fingerprint,
+        "threshold": {"conf": scored.threshold, "F1": None if math.isnan(best.f1) else best.f1},
+    }
+    write_text_atomically(folder.evaluation, json.dumps(numbers, allow_nan=False) + "\n")
+
+
+def _sections(run: Run, scored: Scored | None) -> list[Section]:
+    told = [_facts(run), _curves(run)]
+    if scored is None:
+        return [_unscored(run), *told, _model(run, None), _reproduce(run)]
+    seconds = float(run.epochs[-1]["seconds"]) if run.epochs else 0.0
+    lines = [*run_advice(_validated(run), seconds=seconds), *advice(scored)]
+    return [
+        _scored(run, scored),
+        advice_section(lines),
+        _curves(run),
+        *scored_sections(scored),
+        _facts(run),
+        _model(run, scored),
+        _reproduce(run),
+    ]
+
+
+def _scored(run: Run, scored: Scored) -> Section:
+    metrics = scored.metrics
     sentence = (
-        f"AP {_number(metrics.AP)} and AP50 {_number(metrics.AP50)} on "
-        f"{_count(metrics.images, 'validation picture')} with "
-        f"{_count(metrics.annotations, 'box', 'boxes')}: {_trained(run)}; kept is epoch "
+        f"AP {number(metrics.AP)} and AP50 {number(metrics.AP50)} on "
+        f"{count(metrics.images, 'validation picture')} with "
+        f"{count(metrics.annotations, 'box', 'boxes')}: {_trained(run)}; kept is epoch "
         f"{run.best_epoch}, the best."
     )
-    note = (
-        "AP is COCO's average precision in 0 to 1 over IoU .50 to .95; AP50 counts a box as found "
-        "from IoU .50; s, m and l are small, medium and large objects; AR is the average recall "
-        f"with 100 boxes a picture. Counted by {metrics.evaluator} on model.safetensors, as "
-        "yolokit eval does."
-    )
-    tiles = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-    return join(
-        [
-            paragraph(sentence, "result"),
-            numbers((name, _number(metrics.numbers[name])) for name in tiles),
-            paragraph(note, "soft"),
-        ]
-    )
+    return Section("", [paragraph(sentence, "result"), *numbers(scored)])
 
 
-def _unscored(run: Run) -> Html:
-    return paragraph(
+def _unscored(run: Run) -> Section:
+    sentence = (
         f"{_trained(run)}. There are no validation pictures, so nothing was scored: "
-        "kept is the last epoch.",
-        "result",
+        "kept is the last epoch."
     )
+    return Section("", [paragraph(sentence, "result")])
 
 
 def _trained(run: Run) -> str:
     return (
-        f"{run.model_name}, trained for {_count(len(run.epochs), 'epoch')} on "
-        f"{_count(len(run.train_set), 'picture')} of "
-        f"{_count(len(run.train_set.class_names), 'class', 'classes')}"
+        f"{run.model_name}, trained for {count(len(run.epochs), 'epoch')} on "
+        f"{count(len(run.train_set), 'picture')} of "
+        f"{count(len(run.train_set.class_names), 'class', 'classes')}"
     )
 
 
-def _facts(run: Run) -> Html:
-    head = ("data", "pictures", "without boxes", "boxes", "of these crowds", "bad boxes left out")
+def _facts(run: Run) -> Section:
+    head = ("data", "pictures", "without boxes", "boxes", "of these crowds", "of these left out")
     left_out = bad_boxes(run)
-    return section(
+    settings = Part("code", run.folder.config.read_text(encoding="utf-8"))
+    return Section(
         "The run",
-        facts(run_facts(run)),
-        table(head, data_rows(run)),
-        *([paragraph(left_out, "soft")] if left_out else []),
-        details("config.yaml, every setting", code(run.folder.config.read_text(encoding="utf-8"))),
+        [
+            Part("facts", run_facts(run)),
+            table(head, data_rows(run)),
+            *([paragraph(left_out, "soft")] if left_out else []),
+            Part("details", ("config.yaml, every setting", [settings])),
+        ],
     )
 
 
-def _curves(run: Run) -> Html:
+def _curves(run: Run) -> Section:
     if not run.epochs:
-        return section("Learning curves", paragraph("No epoch was finished."))
+        return Section("Learning curves", [paragraph("No epoch was finished.")])
     columns = list(run.epochs[0])
     losses = [name for name in columns if name not in _NOT_A_LOSS]
-    charts = [
+    drawn = [
         line_chart(
             "loss and its terms, mean over each epoch",
-            [_series(run, name, last=True) for name in ("loss", *losses)],
+            [_series(run, name) for name in ("loss", *losses)],
             x_label="epoch",
             y_label="loss",
         )
     ]
     if any("AP" in row for row in run.epochs):
-        charts.append(
+        drawn.append(
             line_chart(
                 "AP and AP50 on the validation pictures",
-                [_series(run, name, last=False) for name in ("AP", "AP50")],
+                [_series(run, name, at=run.best_epoch) for name in ("AP", "AP50")],
                 x_label="epoch",
                 y_label="average precision",
                 mark=(run.best_epoch, "kept"),
             )
         )
-    rate = line_chart(
-        "learning rate of the head",
-        [_series(run, "lr", last=True)],
-        x_label="epoch",
-        y_label="learning rate",
+    drawn.append(
+        line_chart(
+            "learning rate of the head",
+            [_series(run, "lr")],
+            x_label="epoch",
+            y_label="learning rate",
+        )
     )
-    note = (
-        "Beside the names stand the last numbers, of AP and AP50 the best. Epochs count from 1 "
-        "here and on the terminal, from 0 in metrics.csv, which holds all numbers."
-    )
-    return section(
-        "Learning curves",
-        Html(f'<div class="charts">\n{join([*charts, rate])}\n</div>'),
-        paragraph(note, "soft"),
-    )
+    note = "Beside the names stand the last numbers, of AP and AP50 those of the epoch kept."
+    return Section("Learning curves", [charts(drawn), paragraph(note, "soft")])
 
 
-def _series(run: Run, column: str, *, last: bool) -> Series:
-    """A column of metrics.csv; its last number, or else its best, stands in the legend."""
-    points = [(int(row["epoch"]) + 1, float(row.get(column) or "nan")) for row in run.epochs]
+def _series(run: Run, column: str, *, at: int | None = None) -> Series:
+    """A column of metrics.csv; in the legend stands its number at an epoch, or else its last."""
+    points = [(int(row["epoch"]), float(row.get(column) or "nan")) for row in run.epochs]
+    if at is not None:
+        kept = dict(points).get(at, math.nan)
+        return Series(column, points, number(kept) if math.isfinite(kept) else "")
     known = [value for _, value in points if math.isfinite(value)]
-    if not known:
-        return Series(column, points)
-    return Series(column, points, f"{known[-1]:.3g}" if last else _number(max(known)))
+    return Series(column, points, f"{known[-1]:.3g}" if known else "")
 
 
-def _classes(metrics: CocoMetrics) -> Html:
-    rows = [("all", str(metrics.annotations), _number(metrics.AP), _number(metrics.AP50))]
-    rows += [
-        (name, str(metrics.class_annotations[name]), _number(each["AP"]), _number(each["AP50"]))
-        for name, each in metrics.per_class.items()
-    ]
-    tables = join(
-        table(("class", "boxes", "AP", "AP50"), rows[first : first + _TABLE_ROWS])
-        for first in range(0, len(rows), _TABLE_ROWS)
-    )
-    charts = join(
-        precision_recall_chart(f"{name}, AP50 {_number(metrics.per_class[name]['AP50'])}", curve)
-        for name, curve in metrics.precision50.items()
-        if curve
-    )
-    return section(
-        "Classes",
-        Html(f'<div class="columns">\n{tables}\n</div>'),
-        paragraph(
-            "Precision over recall at IoU .50, whose mean is AP50. A class without validation "
-            "boxes has neither.",
-            "soft",
-        ),
-        Html(f'<div class="charts small">\n{charts}\n</div>'),
+def _validated(run: Run) -> list[tuple[float, float]]:
+    return [(int(row["epoch"]), float(row["AP"])) for row in run.epochs if row.get("AP")]
+
+
+def _model(run: Run, scored: Scored | None) -> Section:
+    return model_section(
+        run.folder.model,
+        run.card,
+        where=f"PyTorch, measured on {device_text(run.device, run.world_size)}",
+        pictures=scored.metrics.images if scored else 0,
+        seconds=scored.seconds if scored else None,
+        parameters=run.parameters,
     )
 
 
-def _reproduce(run: Run) -> Html:
+def _reproduce(run: Run) -> Section:
     note = (
         "A run with a time budget ends by the clock, so another one differs in its last digits."
         if run.config.train.time_budget is not None
         else "On a CPU, with the same versions, the same numbers come out."
     )
-    return section("Reproduce", code(commands(run)), paragraph(note, "soft"))
-
-
-def _count(count: int, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"
+    return Section("Reproduce", [Part("code", commands(run)), paragraph(note, "soft")])
