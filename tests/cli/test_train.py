@@ -61,7 +61,7 @@ def test_what_is_printed(
     assert [line[:9] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     best = [number for number, line in enumerate(lines, 1) if line.endswith("best")][-1]
     assert f"kept is epoch {best}, the best of 3 that were scored" in captured.out
-    assert card.metrics["epoch"] == best - 1
+    assert card.metrics["epoch"] == best
 
     metrics = evaluate(run, data=shapes, device="cpu")
     assert f"\n\n{class_table(metrics)}\n\n" in captured.out

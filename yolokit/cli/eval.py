@@ -15,7 +15,6 @@ from yolokit.cli.share import device_option, precision_option
 if TYPE_CHECKING:
     from yolokit.cli.eval_results import Results
     from yolokit.data.coco_tree import CocoTree
-    from yolokit.evaluation.coco_map import CocoMetrics
     from yolokit.evaluation.evaluate import Batch
     from yolokit.inference.exported import ComputePrecision
     from yolokit.inference.predictor import Predictor

@@ -43,7 +43,7 @@ class Operating:
                 f"best F1 {_number(every.f1)} at --conf {self.threshold:g}: precision "
                 f"{_number(every.precision)}, recall {_number(every.recall)}"
             )
-        from yolokit.cli.table import aligned
+        from yolokit.plain_text import aligned
 
         rows = [[f"above {self.threshold:g}", "objects", "precision", "recall", "F1"]]
         rows += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from yolokit.inference.backend import Card
 from yolokit.models.card import ModelCard
 from yolokit.report.page import Part, Section, paragraph
 
@@ -12,7 +13,7 @@ _NAMED_CLASSES = 40
 
 def model_section(
     model: Path,
-    card: ModelCard,
+    card: Card,
     *,
     where: str,
     pictures: int,
@@ -29,28 +30,24 @@ def model_section(
         seconds: that took, decoding and scoring included; None where it was not measured.
         parameters: numbers in it; None where that is not known.
     """
-    height, width = card.image_hw
     names = ", ".join(card.class_names[:_NAMED_CLASSES])
     more = len(card.class_names) - _NAMED_CLASSES
     ids = ", ".join(map(str, card.category_ids[:_NAMED_CLASSES]))
     pairs = [
-        ("file", f"{model.name}, {size_bytes(model) / 1e6:.1f} MB"),
         (
-            "architecture",
-            f"{card.model.head.type} on {card.model.backbone.name}"
-            + (f", {parameters / 1e6:.3g} million parameters" if parameters else ""),
+            "file",
+            f"{model.name}, {size_bytes(model) / 1e6:.1f} MB" if model.exists() else str(model),
         ),
-        ("input", f"RGB, {width}x{height} px, letterboxed"),
-        ("normalisation", f"mean {_numbers(card.mean)}, deviation {_numbers(card.std)} of 0..1"),
+        ("input", _input(card)),
         (
             "classes",
             f"{len(card.class_names)}: {names}" + (f" and {more} more" if more > 0 else ""),
         ),
         ("category ids", ids + (", …" if more > 0 else "")),
-        ("written by", f"yolokit {card.yolokit_version}"),
-        ("trained on", f"data of fingerprint {card.data_fingerprint[:12] or 'unknown'}"),
         ("runs on", where),
     ]
+    if isinstance(card, ModelCard):
+        pairs[1:1] = _of_our_own(card, parameters)
     if card.export is not None:
         pairs.append(("exported as", card.export.format))
     if seconds is not None and pictures:
@@ -66,6 +63,23 @@ def model_section(
         "before you rely on it."
     )
     return Section("The model", [Part("facts", pairs), paragraph(note, "soft")])
+
+
+def _input(card: Card) -> str:
+    if card.image_hw is None:
+        return "RGB, pictures as large as they are"
+    height, width = card.image_hw
+    return f"RGB, {width}x{height} px, letterboxed"
+
+
+def _of_our_own(card: ModelCard, parameters: int | None) -> list[tuple[str, str]]:
+    million = f", {parameters / 1e6:.3g} million parameters" if parameters else ""
+    return [
+        ("architecture", f"{card.model.head.type} on {card.model.backbone.name}{million}"),
+        ("normalisation", f"mean {_numbers(card.mean)}, deviation {_numbers(card.std)} of 0..1"),
+        ("written by", f"yolokit {card.yolokit_version}"),
+        ("trained on", f"data of fingerprint {card.data_fingerprint[:12] or 'unknown'}"),
+    ]
 
 
 def size_bytes(model: Path) -> int:
