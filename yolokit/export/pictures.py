@@ -16,6 +16,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split, locate_splits
 from yolokit.data.pictures import PreparedPictures
 from yolokit.data.prepare import prepare_image
+from yolokit.data.split_names import WHOLE
 from yolokit.errors import DataError, YolokitError
 from yolokit.evaluation.coco_io import load_split
 from yolokit.models.export_record import PictureSource
@@ -60,6 +61,8 @@ def find_pictures(data: Path | None, run: Path | None) -> CheckPictures:
         for name in ("val", "test"):
             if name in splits:
                 return CheckPictures(cast(PictureSource, name), f"{name} of {data}", splits[name])
+        if WHOLE in splits:
+            return CheckPictures("val", f"all of {data}", splits[WHOLE])
         raise DataError(
             f"no val or test split in {data}, so nothing to check an export on. Add one"
         )

@@ -73,12 +73,40 @@ def write_named_yolo_set(root: Path) -> Path:
     return root
 
 
+def write_cvat_yolo_set(root: Path) -> Path:
+    """CVAT's YOLO 1.1: obj.names, and lists whose paths begin with a folder that is not there."""
+    for split in ("train", "val"):
+        folder = f"obj_{split}_data"
+        paint(root / folder, photos(split))
+        for photo in photos(split):
+            stem = photo.name.rpartition(".")[0]
+            write_text(root / folder / f"{stem}.txt", yolo_lines(photo))
+        lines = "".join(f"data/{folder}/{photo.name}\n" for photo in photos(split))
+        write_text(root / f"{split}.txt", lines)
+    write_text(root / "obj.names", "".join(f"{name}\n" for name in CLASSES))
+    write_text(root / "obj.data", "classes = 3\nnames = data/obj.names\ntrain = data/train.txt\n")
+    return root
+
+
+def write_darknet_set(root: Path) -> Path:
+    """Roboflow's Darknet export: labels beside the pictures, class names in each folder."""
+    for split, folder in (("train", "train"), ("val", "valid")):
+        paint(root / folder, photos(split))
+        for photo in photos(split):
+            stem = photo.name.rpartition(".")[0]
+            write_text(root / folder / f"{stem}.txt", yolo_lines(photo))
+        write_text(root / folder / "_darknet.labels", "\n".join(CLASSES))
+    return root
+
+
 FORMATS: dict[str, Callable[[Path], Path]] = {
     "coco": write_coco_set,
     "yolo": write_yolo_set,
     "roboflow": write_roboflow_set,
     "lists": write_listed_yolo_set,
     "classes.txt": write_named_yolo_set,
+    "cvat yolo": write_cvat_yolo_set,
+    "darknet": write_darknet_set,
     "voc": write_voc_set,
     "cvat": write_cvat_set,
 }

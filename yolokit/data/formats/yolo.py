@@ -53,9 +53,7 @@ def read_yolo(split: SplitConfig, *, progress: Progress | None = None) -> CocoTr
     Raises:
         DataError: the description is gone or has no such split, or a folder that it names is.
     """
-    found = _set_at(split.annotations)
-    if split.part not in found.parts:
-        raise DataError(f"{found.file} has no split {split.part!r}, only {', '.join(found.parts)}")
+    found = _set_at(split.annotations, split.part)
     entries = found.parts[split.part]
     pictures = list(dict.fromkeys(path for each in entries for path in _pictures(each, found)))
     parts = TreeParts(f"{found.file} ({split.part})", found.names, found.faults)
@@ -72,7 +70,8 @@ def read_yolo(split: SplitConfig, *, progress: Progress | None = None) -> CocoTr
     return parts.tree()
 
 
-def _set_at(file: Path) -> YoloSet:
+def _set_at(file: Path, part: str) -> YoloSet:
+    sets: Iterator[YoloSet]
     if file.suffix.lower() in (".yaml", ".yml"):
         from yolokit.strict_yaml import read_yaml  # not loaded for pictures
 
@@ -80,13 +79,13 @@ def _set_at(file: Path) -> YoloSet:
             tree = read_yaml(file.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             raise DataError(f"cannot read {file}: {error}. Check the path and the file") from error
-        if is_yolo_yaml(tree):
-            return set_of_yaml(tree, file)
-    folders = [file.parent, file.parent.parent]
-    for found in map(set_of_folder, folders if file.is_file() else []):
-        if found is not None and found.file == file:
+        sets = iter([set_of_yaml(tree, file)] if is_yolo_yaml(tree) else [])
+    else:  # Roboflow's list of names lies in a split's folder
+        sets = filter(None, map(set_of_folder, (file.parent, file.parent.parent)))
+    for found in sets:
+        if found.file == file and part in found.parts:
             return found
-    raise DataError(f"{file} describes no set in YOLO's text format. Check the path")
+    raise DataError(f"{file} describes no split {part!r} in YOLO's text format. Check the path")
 
 
 def _pictures(entry: Path, found: YoloSet) -> Iterator[Path]:
