@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from yolokit.data.coco import CocoDataset
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
 from yolokit.machine import usable_cpus
+from yolokit.sections import SplitConfig
 from yolokit.types import ImageId
 
 _SHOWN = 20  # pictures named in the one-line error
@@ -22,6 +23,17 @@ class ImageProblem(NamedTuple):
     image_id: ImageId
     path: Path
     reason: str
+
+
+def require_labels(splits: Iterable[SplitConfig]) -> None:
+    """Refuse splits whose annotation file is not there; nothing is read.
+
+    Raises:
+        DataError: naming the first.
+    """
+    for split in splits:
+        if not split.annotations.exists():
+            raise DataError(f"no annotation file at {split.annotations}. Check the path")
 
 
 def check_images(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from yolokit.errors import DataError
+from yolokit.files import require_unused_folder
 from yolokit.synthesis import painting
 from yolokit.synthesis.scenes import Instance, Scene, make_scene, random_course
 
@@ -65,7 +66,7 @@ def synthesise(
         DataError: the folder is in use or cannot be written.
     """
     _check_arguments(images, size_hw, classes, seed, crowding)
-    _check_free(folder)
+    require_unused_folder(folder)
     folder = folder.absolute()
     part = folder.with_name(f".{folder.name}.part-{os.getpid()}")
     try:
@@ -184,8 +185,3 @@ def _check_arguments(
         raise ValueError(f"classes must be 1 to {len(_CATEGORY_IDS)}, got {classes}")
     if seed < 0 or not 0 <= crowding <= 1:
         raise ValueError(f"seed must be >= 0 and crowding 0 to 1, got {seed} and {crowding}")
-
-
-def _check_free(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not an empty folder. Give a new one, or empty it first")
