@@ -51,6 +51,10 @@ class _Session:
     debug: bool = False
 
 
+class _ToldError(click.UsageError):
+    """Wrong usage whose message says already what to type instead."""
+
+
 class _LazyGroup(click.Group):
     """A group that imports a subcommand's file only when that subcommand is asked for."""
 
@@ -62,6 +66,20 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"yolokit.cli.{cmd_name}").command
         return _accept_debug(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is asked for.
+
+        Raises:
+            UsageError: no such command; naming ours where it is another detector's.
+        """
+        from yolokit.cli.other_words import command_here
+
+        if args and args[0] not in COMMANDS and (here := command_here(args[0])) is not None:
+            raise _ToldError(here, ctx)
+        return super().resolve_command(ctx, args)
 
 
 def _remember_debug(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -112,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_for_torch()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looked for in all that is installed
     try:
-        _require_words(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        _require_words(words)
+        _require_our_words(words)
         with SignalWatch():
             status: Any = cli.main(
                 args=None if arguments is None else list(arguments),
@@ -126,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except Exception as error:
         if session.debug:
@@ -149,6 +169,41 @@ def _require_words(words: Sequence[str]) -> None:
             raise click.UsageError(
                 f"argument {number} ({word!r}) is empty. Is a variable of the shell unset?"
             )
+
+
+def _require_our_words(words: Sequence[str]) -> None:
+    """Refuse settings without dashes and models of other detectors.
+
+    Raises:
+        UsageError: with what to type here.
+    """
+    if not any("=" in word or word.lower().endswith(".pt") for word in words):
+        return
+    from yolokit.cli.other_words import foreign_model, settings_here
+
+    command = next((word for word in words if not word.startswith("-")), "")
+    here = settings_here(words) or foreign_model(command, words)
+    if here is not None:
+        raise _ToldError(here)
+
+
+def _show(error: click.ClickException) -> None:
+    """Wrong usage, in one line as every other error; a bare command shows its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2 and later
+        error.show()
+        return
+    reason = " ".join(error.format_message().split())
+    reason = reason[:1].lower() + reason[1:]
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        from yolokit.cli.other_words import option_here
+
+        here = option_here(context.info_name or "", error.option_name)
+        error, reason = (error, reason) if here is None else (_ToldError(here), here)
+    if isinstance(error, click.UsageError) and not isinstance(error, _ToldError):
+        path = context.command_path if context is not None else "yolokit"
+        reason = f"{reason.rstrip('.')}. See {path} --help"
+    click.echo(f"error: {reason}", err=True)
 
 
 def _prepare_for_torch() -> None:
