@@ -1,29 +1,35 @@
-"""Training from Python: what ``yolokit train`` does."""
+"""Training from Python: what ``yolokit train`` does.
+
+torch is imported last: what is wrong with a config, a path or the data is said before.
+"""
 
 from __future__ import annotations
 
-import shlex
+import sys
+import time
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.data.locate import locate_splits
 from yolokit.data.split_names import WHOLE
+from yolokit.data.unsplit import offered_split
 from yolokit.engine.console import Console
 from yolokit.engine.isolation import isolated
-from yolokit.engine.run_folder import RunFolder
-from yolokit.engine.saved_state import Saved, read_saved
-from yolokit.engine.schedule import Clock
+from yolokit.engine.reading import read_sets
+from yolokit.engine.run_folder import RunFolder, is_first_process
 from yolokit.engine.spawning import require_main_program
-from yolokit.engine.training import Callback, fit
 from yolokit.errors import ConfigError, DataError
-from yolokit.models.model_file import load_model
-from yolokit.models.transfer import model_file
-from yolokit.report.ending import Ending
-from yolokit.report.write import leave_report
+from yolokit.models.model_path import card_of, model_file
 from yolokit.sections import DataConfig, SplitConfig
 from yolokit.signals import SignalWatch
+
+if TYPE_CHECKING:
+    from yolokit.engine.saved_state import Saved
+    from yolokit.engine.training import Callback
 
 
 def train(
@@ -74,6 +80,8 @@ def train(
     shortcuts = train_settings(epochs, time_budget, workers, seed)
     console = Console(quiet=quiet, as_json=as_json)
     source = None if from_model is None else model_file(from_model)
+    if source is not None:
+        card_of(source)  # refuses what is no model of ours
     if isinstance(config, Config):
         if list(overrides):
             raise ConfigError("overrides change a config file. Change the Config itself instead")
@@ -87,10 +95,14 @@ def train(
         path = find_config(str(config))
         name, settings = path.stem, load_config(path, [*overrides, *shortcuts])
     settings = _with_data(settings, data)
-    with RunFolder.new(None if run is None else Path(run), name) as folder:
-        _fit_and_report(
-            settings, folder, console, device=device, source=source, callbacks=callbacks
-        )
+    if run is not None:
+        RunFolder(Path(run)).require_unused()
+    _offer_held_out_part(settings.data, data)
+    with SignalWatch("stopped before the first batch; nothing was trained") as signals:
+        work = _Work(settings, device, signals, console, callbacks)
+        _import_engine()
+        with RunFolder.new(None if run is None else Path(run), name) as folder:
+            work.done_in(folder, source=source)
     return folder.path
 
 
@@ -128,23 +140,33 @@ def resume_training(
     """
     shortcuts = train_settings(epochs, time_budget, workers, None)
     console = Console(quiet=quiet, as_json=as_json)
+    folder = RunFolder(Path(run))
+    folder.require()
+    config = load_config(folder.config, [*overrides, *shortcuts])
+    moved = config if data is None else _with_data(config, data)
+    _import_engine()
     with RunFolder.existing(Path(run)) as folder:
-        config = load_config(folder.config, [*overrides, *shortcuts])
+        from yolokit.engine.saved_state import read_saved
+
         saved = read_saved(folder.checkpoint) if folder.checkpoint.exists() else None
         before = load_config(folder.config)
         if saved and not _has_more_to_do(config, before, saved, folder, console):
             return folder.path
-        if data is not None:
-            config = _with_data(config, data)
-        _fit_and_report(
-            config, folder, console, device=device, saved=saved, resume=True, callbacks=callbacks
-        )
+        with SignalWatch(f"stopped. Continue with --resume {folder.path}") as signals:
+            _Work(moved, device, signals, console, callbacks).done_in(folder, saved=saved)
     return folder.path
+
+
+def _import_engine() -> None:
+    """Load torch and all that trains with it, before a signal would leave a folder behind."""
+    import_module("yolokit.engine.training")
+    import_module("yolokit.report.ending")
+    import_module("yolokit.report.write")
 
 
 def _config_of(model: Path, overrides: Iterable[str]) -> Config:
     """A config that builds a model's own architecture at its input size, all else as usual."""
-    _, card = load_model(model)
+    card = card_of(model)
     tree = {
         "model": card.model.model_dump(mode="json"),
         "data": {"image_size": list(card.image_hw)},
@@ -201,42 +223,61 @@ def _has_more_to_do(
     return True
 
 
-def _fit_and_report(
-    config: Config,
-    folder: RunFolder,
-    console: Console,
-    *,
-    device: str,
-    saved: Saved | None = None,
-    resume: bool = False,
-    source: Path | None = None,
-    callbacks: Iterable[Callback] = (),
-) -> None:
-    message = "stopped before the first batch; nothing was trained"
-    if resume:
-        message = f"stopped. Continue with --resume {folder.path}"
-    with isolated(), SignalWatch(message) as signals:
-        clock = Clock()
-        finished = fit(
-            config,
-            folder,
-            device=device,
-            signals=signals,
-            saved=saved,
-            source=source,
-            clock=clock,
-            console=console,
-            callbacks=callbacks,
-        )
-        if finished is None:
-            return
-        console.wait_for("scoring the kept model, writing the report")
-        try:
-            metrics = leave_report(folder, finished, signals)
-        finally:
-            console.close_bar()
-        ending = Ending(folder=folder, finished=finished, metrics=metrics, seconds=clock.elapsed())
-        console.end(ending.text(), ending.record())
+class _Work:
+    """A training whose data is read and sound.
+
+    Raises:
+        DataError: it is not.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        device: str,
+        signals: SignalWatch,
+        console: Console,
+        callbacks: Iterable[Callback],
+    ) -> None:
+        began = time.monotonic()
+        self._config, self._device, self._signals = config, device, signals
+        self._console, self._callbacks = console, callbacks
+        self._sets = read_sets(config)
+        self._reading = time.monotonic() - began  # seconds
+
+    def done_in(
+        self, folder: RunFolder, *, source: Path | None = None, saved: Saved | None = None
+    ) -> None:
+        """Train, and leave the run and its report in a folder."""
+        from yolokit.engine.schedule import Clock
+        from yolokit.engine.training import fit
+        from yolokit.report.ending import Ending
+        from yolokit.report.write import leave_report
+
+        clock, console = Clock(), self._console
+        clock.started -= self._reading  # part of a run's time; importing is not
+        with isolated():
+            finished = fit(
+                self._config,
+                folder,
+                device=self._device,
+                signals=self._signals,
+                saved=saved,
+                source=source,
+                clock=clock,
+                console=console,
+                callbacks=self._callbacks,
+                sets=self._sets,
+            )
+            if finished is None:
+                return
+            console.wait_for("scoring the kept model, writing the report")
+            try:
+                metrics = leave_report(folder, finished, self._signals)
+            finally:
+                console.close_bar()
+            seconds = clock.elapsed()
+            end = Ending(folder=folder, finished=finished, metrics=metrics, seconds=seconds)
+            console.end(end.text(), end.record())
 
 
 def _with_data(config: Config, data: str | Path | None) -> Config:
@@ -247,7 +288,7 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
         if WHOLE in found:
             raise DataError(
                 f"{data} is not split into train and val. Share it out: "
-                f"yolokit data split {shlex.quote(str(data))} NEW_FOLDER"
+                f"{offered_split(found[WHOLE], Path(data))}"
             )
         splits.update(found)
     else:
@@ -258,6 +299,17 @@ def _with_data(config: Config, data: str | Path | None) -> Config:
     absolute = {name: split and _absolute(split) for name, split in splits.items()}
     data_config: DataConfig = config.data.model_copy(update=absolute)
     return config.model_copy(update={"data": data_config})
+
+
+def _offer_held_out_part(config: DataConfig, data: str | Path | None) -> None:
+    """Say what a training without a val split cannot know, and how to get one."""
+    if config.val is None and config.train is not None and is_first_process():
+        command = offered_split(config.train, None if data is None else Path(data))
+        print(
+            "note: there is no val split, so nothing chooses the best weights or says how good "
+            f"they are. Hold a part out: {command}",
+            file=sys.stderr,
+        )
 
 
 def _absolute(split: SplitConfig) -> SplitConfig:

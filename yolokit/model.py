@@ -187,7 +187,7 @@ class Model(Predictor):
         from yolokit.export.options import ExportOptions
         from yolokit.export.write import export_model
         from yolokit.inference.torch_backend import TorchBackend
-        from yolokit.models.transfer import model_file
+        from yolokit.models.model_path import model_file
 
         options = ExportOptions(
             format=format, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop

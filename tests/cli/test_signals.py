@@ -71,7 +71,7 @@ def test_a_signal_to_the_group_saves_though_there_are_workers(
 @pytest.mark.parametrize(
     ("where", "number", "said", "left"),
     [
-        ("yolokit.engine.training.check_images", 2, "before the first batch", False),
+        ("yolokit.engine.reading.check_images", 2, "before the first batch", False),
         ("yolokit.engine.first_and_kept.build_detector", 15, "before the first batch", False),
         ("yolokit.engine.freezing.freeze_stages", 2, "before the first batch", False),
         ("yolokit.engine.validation.evaluate_backend", 2, "after saving. Continue with", True),
@@ -109,7 +109,7 @@ def test_a_signal_during_the_imports(number: int, shapes: Path) -> None:
         assert process.poll() is None
     process.send_signal(number)
     said = [line for line in process.stderr if not line.startswith("import time:")]
-    assert said == ["stopped\n"]
+    assert said == ["stopped before the first batch; nothing was trained\n"]
     assert process.wait(timeout=60) == 128 + number
     assert not (shapes / "runs").exists()
 

@@ -16,7 +16,7 @@ from yolokit.errors import ConfigError, WeightsError
 from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import select_detections
 from yolokit.models.model_file import load_model
-from yolokit.models.transfer import model_file
+from yolokit.models.model_path import model_file
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ import yolokit
 from yolokit.errors import ConfigError, ExportError, ImageError, WeightsError
 from yolokit.inference.predictor import Predictor
 from yolokit.models.model_file import load_model
+from yolokit.models.model_path import model_file
 from yolokit.models.torchvision_name import DETECTORS, torchvision_name
-from yolokit.models.transfer import model_file
 from yolokit.types import Detections
 
 FASTER = "fasterrcnn_mobilenet_v3_large_320_fpn"

@@ -170,11 +170,13 @@ def _score_model(
     from time import monotonic
 
     from yolokit.cli.eval_results import Results
+    from yolokit.data.check import require_labels
     from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split
     from yolokit.inference.predictor import Predictor
 
     chosen = choose_split(data, split)
+    require_labels([chosen])
     predictor = Predictor.load(model, device=device, precision=precision)
     started = monotonic()
     metrics, rows, dataset = evaluate_split(

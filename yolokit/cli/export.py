@@ -72,15 +72,19 @@ def command(
     """
     if int8 and half:
         raise click.UsageError("give either --int8 or --half, not both")
+    from yolokit.export.before import require_exportable
     from yolokit.export.options import ExportOptions
-    from yolokit.export.write import export_file
 
     precision: Precision = "int8" if int8 else "f16" if half else "f32"
+    options = ExportOptions(
+        format=kind, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop
+    )
+    require_exportable(model, options, data=data, out=out)
+    from yolokit.export.write import export_file  # only now: it loads torch
+
     exported = export_file(
         model,
-        ExportOptions(
-            format=kind, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop
-        ),
+        options,
         data=data,
         out=out,
         say=_say if sys.stderr.isatty() else lambda _: None,

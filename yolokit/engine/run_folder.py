@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-
-from lightning.pytorch.utilities import rank_zero_only
+from typing import Any
 
 from yolokit.engine.run_lock import locked
 from yolokit.errors import ConfigError, YolokitError
 from yolokit.files import remove_leftovers, write_text_atomically
+
+# Where launchers write a process's number; in the order in which Lightning looks.
+_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")
 
 
 class RunFolder:
@@ -55,7 +59,7 @@ class RunFolder:
         folder = cls(path)
         try:
             with locked(path):
-                folder._require_unused()
+                folder.require_unused()
                 yield folder
         finally:
             _remove_empty(made)
@@ -74,7 +78,12 @@ class RunFolder:
         with locked(path) if is_first_process() else nullcontext():
             yield folder
 
-    def _require_unused(self) -> None:
+    def require_unused(self) -> None:
+        """Check that no run is here.
+
+        Raises:
+            YolokitError: one is.
+        """
         if any(file.exists() for file in (self.config, self.model, self.checkpoint)):
             raise YolokitError(
                 f"{self.path} holds a run already. Continue it with --resume {self.path}, "
@@ -138,7 +147,11 @@ class RunFolder:
 
 def is_first_process() -> bool:
     """Whether this is the one process of a training that writes."""
-    return getattr(rank_zero_only, "rank", 0) == 0
+    lightning: Any = sys.modules.get("lightning.fabric.utilities.rank_zero")
+    if lightning is not None:  # knows of the processes that it started itself, too
+        return int(getattr(lightning.rank_zero_only, "rank", 0)) == 0
+    ranks = (os.environ.get(name) for name in _RANKS)
+    return int(next((rank for rank in ranks if rank is not None), 0)) == 0
 
 
 def _make(path: Path) -> list[Path]:

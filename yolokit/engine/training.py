@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from yolokit.config import Config, ResolvedConfig
 from yolokit.config_file import dump_config
-from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
-from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
 from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import Console
 from yolokit.engine.devices import Placement, choose_precision, place
@@ -29,8 +26,9 @@ from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
 from yolokit.engine.pace import measure_pace
 from yolokit.engine.parts import build_module, build_training_data, build_validator
+from yolokit.engine.reading import Sets, read_sets
 from yolokit.engine.recipe import planned_by, resolve
-from yolokit.engine.run_folder import RunFolder, is_first_process
+from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
@@ -72,6 +70,7 @@ def fit(
     clock: Clock | None = None,
     console: Console | None = None,
     callbacks: Iterable[Callback] = (),
+    sets: Sets | None = None,
 ) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
@@ -87,6 +86,7 @@ def fit(
         console: where it speaks; standard output by default.
         callbacks: Lightning's, of the user's; called after our own, but before a checkpoint is
             written. ``trainer.callback_metrics`` holds the loss and, of a validated epoch, AP.
+        sets: what ``read_sets`` gave, where it has been asked before.
 
     Returns:
         What the run was, in its first process; None in the others.
@@ -97,7 +97,7 @@ def fit(
     """
     clock, console = clock or Clock(), console or Console()
     placement = place(device)
-    train_set, val_set = _read_data(config)
+    train_set, val_set = sets or read_sets(config)
     resolved = _resolved(config, train_set, val_set, placement, clock)
     if resolved.train.workers:
         require_guarded_main()
@@ -166,26 +166,6 @@ def fit(
         device=trainer.strategy.root_device,
         world_size=placement.world_size,
     )
-
-
-def _read_data(config: Config) -> tuple[CocoDataset, CocoDataset | None]:
-    data = config.data
-    assert data.train is not None
-    train_set = CocoDataset.load(data.train, max_bad_boxes=data.max_bad_boxes)
-    parts = {"train": train_set}
-    if data.val is not None:
-        parts["val"] = CocoDataset.load(
-            data.val, max_bad_boxes=data.max_bad_boxes, classes=train_set.classes
-        )
-    for name, part in parts.items():
-        faults = split_faults(name, part, max_bad_boxes=data.max_bad_boxes)
-        warnings_of_part = require_sound(name, faults)
-        require_good_images(check_images(part), part)
-        if is_first_process():
-            print("".join(f"{line}\n" for line in warnings_of_part), end="", file=sys.stderr)
-    val_set = parts.get("val")
-    # AP of nothing is undefined: without an object to find there is no best model to choose.
-    return train_set, val_set if val_set is not None and objects_to_find(val_set) else None
 
 
 def _resolved(

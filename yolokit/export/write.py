@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.errors import DataError, ExportError, WeightsError
+from yolokit.errors import DataError, ExportError
 from yolokit.export.accuracy import Accuracy, measure, require_accuracy
+from yolokit.export.before import require_exportable
 from yolokit.export.graph import DetectorGraph, is_one_to_one, weights_fingerprint
 from yolokit.export.options import ExportOptions, require_packages, versions
 from yolokit.export.parity import compare, require_parity
@@ -34,10 +35,9 @@ from yolokit.inference.predictor import Predictor
 from yolokit.inference.torch_backend import TorchBackend
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
-from yolokit.models.export_record import ExportRecord, NmsRecord, ParityRecord, exported_file
+from yolokit.models.export_record import ExportRecord, NmsRecord, ParityRecord
 from yolokit.models.model_file import load_model
-from yolokit.models.torchvision_name import NOT_EXPORTED, torchvision_name
-from yolokit.models.transfer import model_file
+from yolokit.models.model_path import model_file
 
 _SUPPRESSED_PICTURES = 16  # to compare suppression on
 
@@ -147,14 +147,9 @@ def export_file(
     """``export_model`` of a model file, or of the one in a run folder.
 
     Raises:
-        WeightsError: no such model, or one that is exported already.
-        ExportError: see ``export_model``; also a detector of torchvision's.
+        WeightsError, ExportError, DataError: see ``require_exportable``, and ``export_model``.
     """
-    if torchvision_name(path) is not None:
-        raise ExportError(NOT_EXPORTED)
-    if exported_file(path):
-        raise WeightsError(f"{path} is exported already. Give the model.safetensors it came from")
-    require_packages(options)
+    require_exportable(path, options, data=data, out=out)
     detector, card = load_model(path)
     return export_model(
         detector,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from yolokit.errors import ConfigError, WeightsError
 from yolokit.inference.backend import Backend, Card
 from yolokit.inference.exported import ComputePrecision
 from yolokit.models.export_record import exported_file
+from yolokit.models.model_path import card_of
 from yolokit.models.torchvision_name import PREFIX, TorchvisionName, torchvision_name
 
 
@@ -50,6 +52,8 @@ def load_backend(
 def _load_torch(path: Path, device: str) -> tuple[Backend, Card]:
     if not path.exists():
         raise WeightsError(f"no model file {path}. Give the model.safetensors of a run")
+    if find_spec("torch") is not None:  # else that is what is wrong
+        card_of(path)  # refuses what is no model of ours, before torch is imported
     otherwise = ", or export the model where PyTorch is: yolokit export"
     with _needing_torch(str(path), otherwise):
         from yolokit.inference.torch_backend import load_torch

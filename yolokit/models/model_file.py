@@ -17,13 +17,11 @@ from yolokit._version import __version__
 from yolokit.errors import WeightsError, YolokitError
 from yolokit.files import written_atomically
 from yolokit.models.build import build_detector
-from yolokit.models.card import CARD_KEY, ModelCard, read_card
+from yolokit.models.card import CARD_KEY, ModelCard
 from yolokit.models.detector import Detector
-from yolokit.models.export_record import exported_file
-from yolokit.models.torchvision_name import torchvision_name
+from yolokit.models.model_path import MODEL_NAME, card_of, damaged, model_file
 
 _VARIANCE = "running_var"  # the last part of a batch norm's key
-MODEL_NAME = "model.safetensors"
 
 
 def save_model(path: Path, detector: Detector, card: ModelCard) -> None:
@@ -46,18 +44,11 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
     Raises:
         WeightsError: missing, of another kind, truncated, or not written by yolokit.
     """
-    require_trainable(path)
-    path = path / MODEL_NAME if path.is_dir() else path
-    _check_kind(path)
+    card, path = card_of(path), model_file(path)
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(CARD_KEY)
-        state = safetensors.torch.load_file(path) if text else {}
+        state = safetensors.torch.load_file(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"cannot read model {path}: {error}. The file is damaged; copy or train it again"
-        ) from error
-    card = _read_card(text, path)
+        raise damaged(path, error) from error
     try:
         detector = _build_blank(card, sum(each.numel() for each in state.values()))
     except YolokitError as error:
@@ -72,43 +63,6 @@ def load_model(path: Path) -> tuple[Detector, ModelCard]:
             f"It was written by yolokit {card.yolokit_version}, this is {__version__}"
         ) from error
     return detector.eval(), card
-
-
-def require_trainable(path: Path) -> None:
-    """Refuse an exported model, and torchvision's own, where weights to go on from are wanted.
-
-    Raises:
-        WeightsError: it is one.
-    """
-    if torchvision_name(path) is not None:
-        raise WeightsError(
-            f"{path} is torchvision's own detector, from which no model here goes on. Its backbone "
-            "can be trained on: -o model.backbone.weights=coco"
-        )
-    if (exported := exported_file(path)) is not None:
-        raise WeightsError(
-            f"{path} is an exported model ({exported[0]}), which holds no weights to go on from. "
-            f"Give the {MODEL_NAME} it was made from"
-        )
-
-
-def _check_kind(path: Path) -> None:
-    if not path.is_file():
-        raise WeightsError(f"no model file {path}. Give the model.safetensors of a run")
-    if path.suffix in {".ckpt", ".pt", ".pth"}:
-        raise WeightsError(
-            f"{path} is no yolokit model but a training state or bare weights. "
-            f"Give the run's {MODEL_NAME}"
-        )
-
-
-def _read_card(text: str | None, path: Path) -> ModelCard:
-    if text is None:
-        raise WeightsError(
-            f"{path} was not written by yolokit. Give the {MODEL_NAME} of a run; backbone weights "
-            "go to model.backbone.weights"
-        )
-    return read_card(text, str(path))
 
 
 def _require_sound(state: dict[str, Tensor], detector: Detector, path: Path) -> None:

@@ -13,21 +13,10 @@ from yolokit.config import ModelConfig
 from yolokit.errors import WeightsError
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
-from yolokit.models.model_file import MODEL_NAME, load_model, require_trainable
+from yolokit.models.model_file import load_model
 
 _PARTS = ("backbone", "neck", "head")
 _SHOWN = 10  # class names
-
-
-def model_file(path: str | Path) -> Path:
-    """The model file that is meant: itself, or the one in a run folder.
-
-    Raises:
-        WeightsError: an exported model or torchvision's, which cannot be trained on.
-    """
-    path = Path(path)
-    require_trainable(path)
-    return path / MODEL_NAME if path.is_dir() else path
 
 
 def build_from(
