@@ -80,7 +80,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "anyascii": {"fonts.py"},
     "onnxruntime": {"inference/onnx_backend.py", "export"},
     "openvino": {"inference/openvino_backend.py", "export"},
-    "scipy": {"heads/yolo/matching.py"},
+    "scipy": {"heads/yolo/matching.py", "data/grouping.py"},
     "supervision": {"inference"},
     "torchvision": {"backbones", "models"},
     "pydantic": {
@@ -123,6 +123,9 @@ TORCH_FREE = {
         "slim.py",
         "engine/isolation.py",
     ),
+    *("models/export_record.py", "scoring.py", "model.py", "slim.py", "engine/isolation.py"),
+    *("api.py", "models/model_path.py", "engine/reading.py", "engine/run_folder.py"),
+    *("data/split.py", "data/unsplit.py", "cli/data_split.py"),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
     *(f"report/{name}.py" for name in ("page", "charts", "pictures", "scored", "sections")),
     *(f"report/{name}.py" for name in ("advice", "evaluation", "model_section")),
@@ -315,12 +318,12 @@ def test_a_file_is_one_room(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
-@pytest.mark.parametrize("name", ["main", "data_convert", *COMMANDS])
+@pytest.mark.parametrize("name", ["main", "data_convert", "data_split", *COMMANDS])
 def test_command_files_load_our_rooms_only_when_they_run(name: str) -> None:
     body = ast.parse((PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")).body
     modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module.startswith("yolokit")}
-    light = ("_version", "errors", "signals", "cli.share", "cli.data_convert")
+    light = ("_version", "errors", "signals", "cli.share", "cli.data_convert", "cli.data_split")
     assert ours <= {f"yolokit.{each}" for each in light}
 
 

@@ -333,14 +333,44 @@ def test_a_dumped_config_reads_back_equal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), (90, 90), ("90s", 90), ("15m", 900), ("1.5h", 5400), ("1h30m", 5400), (0.5, 0.5)],
+    [
+        ("90", 90),
+        (90, 90),
+        ("90s", 90),
+        ("15m", 900),
+        ("1.5h", 5400),
+        ("1h30m", 5400),
+        (0.5, 0.5),
+        ("20min", 1200),
+        ("20 min", 1200),
+        ("2 hours", 7200),
+        ("1h 30 minutes", 5400),
+        ("5 Sec", 5),
+    ],
 )
 def test_durations(text: str | float, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "m", "15 m", "m15", "1h30", "5m30", "-3m", "0", 0, True, "nan", "1d"]
+    "text",
+    [
+        "",
+        " ",
+        "m",
+        "15 x",
+        "m15",
+        "15 m in",
+        "hour",
+        "1h30",
+        "5m30",
+        "-3m",
+        "0",
+        0,
+        True,
+        "nan",
+        "1d",
+    ],
 )
 def test_what_is_no_duration(text: str | float) -> None:
     with pytest.raises(ValueError, match="duration"):

@@ -202,8 +202,16 @@ class PredictConfig(Section):
     max_detections: Count = 100
 
 
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(
+    rf"(?:{_NUMBER} ?(?:h|hrs?|hours?))? ?(?:{_NUMBER} ?(?:m|mins?|minutes?))? ?"
+    rf"(?:{_NUMBER} ?(?:s|secs?|seconds?))?",
+    re.IGNORECASE,
+)
+
+
 def parse_duration(value: Any) -> float:
-    """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"1.5h"`` or ``"1h30m"``; not from ``"1h30"``.
+    """Seconds from ``90``, ``"90s"``, ``"15m"``, ``"20 min"``, ``"1h30m"``; not from ``"1h30"``.
 
     Raises:
         ValueError: not a duration, or not above zero.
@@ -213,9 +221,8 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, int | float):
         seconds = float(value)
     else:
-        number = r"(\d+(?:\.\d+)?)"
-        text = re.sub(rf"^{number}$", r"\1s", value.strip())
-        match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text)
+        text = re.sub(rf"^{_NUMBER}$", r"\1s", value.strip())
+        match = _DURATION.fullmatch(text)
         if not match or not text:
             raise ValueError(f"expected a duration such as 90s, 15m or 2h, got {value!r}")
         hours, minutes, rest = (float(part or 0) for part in match.groups())

@@ -139,7 +139,7 @@ def test_stats_prints_and_writes_the_same_numbers(
     assert main(["data", "stats", str(shapes), *arguments]) == 0
     printed = capsys.readouterr().out
     report = json.loads(file.read_text())
-    assert report["input_hw"] == [448, 448]
+    assert report["input_hw"] == [320, 320]  # yolo_mobilenet_v2's
     train = report["splits"]["train"]
     tree = json.loads((shapes / "annotations/instances_train.json").read_text())
     real = [entry for entry in tree["annotations"] if not entry["iscrowd"]]
@@ -148,6 +148,7 @@ def test_stats_prints_and_writes_the_same_numbers(
     assert train["ceilings"]["64"]["AP"] == 1.0 and train["ceilings"]["64"]["kept"] == len(real)
     assert train["ceilings"]["3"]["kept"] <= len(real)
     assert "3x3 cells" in printed and "64x64 cells" in printed
+    assert "at best, yolo on 320x320 px" in printed and "in reach" not in printed
     boxes = next(line for line in printed.splitlines() if line.startswith("boxes "))
     assert boxes.split()[1:] == [str(split["boxes"]) for split in report["splits"].values()]
 

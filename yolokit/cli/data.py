@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from yolokit.cli.data_convert import command as convert_command
+from yolokit.cli.data_split import command as split_command
 from yolokit.cli.share import Share
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # what `preview` writes
 _SKIPPED = 3  # exit status: usable, but something is left out
 
 
-@click.group(help="Make, check, count and look at data sets.")
+@click.group(help="Make, check, count, split and look at data sets.")
 def command() -> None:
     """The group; each subcommand imports what it needs when it runs."""
 
 
 command.add_command(convert_command)
+command.add_command(split_command)
+
 
 _Callback = Callable[[click.Context, click.Parameter, str], tuple[int, ...]]
 
@@ -106,7 +109,9 @@ _data_argument = click.argument("data", type=click.Path(path_type=Path))
 _config_option = click.option(
     "--config",
     metavar="CONFIG",
-    help="A YAML file, or the name of a shipped one, for input size and augmentation.",
+    default="yolo_mobilenet_v2",
+    help="A YAML file, or the name of a shipped one: whose input and head.",
+    show_default=True,
 )
 _split_choice = click.Choice(["train", "val", "test"])
 
@@ -116,7 +121,7 @@ _split_choice = click.Choice(["train", "val", "test"])
 @_config_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print more than {_SHOWN} cases of a fault.")
 @click.pass_context
-def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) -> None:
+def check(ctx: click.Context, data: Path, config: str, show_all: bool) -> None:
     """Find everything that is wrong with DATA (a folder or data.yaml) in one go.
 
     Exit status 0: nothing, or only notes. 3: it can be used, but something is left out or makes
@@ -155,34 +160,36 @@ def check(ctx: click.Context, data: Path, config: str | None, show_all: bool) ->
     "grid_sizes",
     type=click.IntRange(1, 64),
     multiple=True,
-    help="Ceiling of a YOLOv1 grid of so many cells a side; may be repeated. Default: 7 and 14, "
-    "or none where CONFIG has another head.",
+    help="Ceiling of a YOLOv1 grid of so many cells a side; may be repeated. Default: 7 and 14 "
+    "where CONFIG has such a head.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(path_type=Path), help="Also write the numbers there."
 )
 def stats(
     data: Path,
-    config: str | None,
+    config: str,
     split: tuple[str, ...],
     grid_sizes: tuple[int, ...],
     json_file: Path | None,
 ) -> None:
     """Count what is in DATA (a folder or data.yaml): pictures, boxes, classes, sizes.
 
-    And what a grid that holds one object a cell, as YOLOv1's, can reach at best: the COCO scores
-    of a detector that finds exactly the boxes that own a cell.
+    And the ceiling of the configured head: the scores of a detector that predicts each box as well
+    as its cells, its code and its prediction settings allow, what the rest is lost to, and which
+    change would lift it. That is a ceiling, not a forecast: training ends below it, often far.
 
-    With --config, what the configured head can reach at best: the scores of a detector that says
-    each box as well as its cells, its code and its prediction settings allow, what the rest is
-    lost to, and which change would lift it.
+    --grid-size: the ceiling of a grid that holds one object a cell, as YOLOv1's, of a detector
+    that finds exactly the boxes that own a cell.
     """
-    from yolokit.cli.data_report import format_report, measure_splits
-    from yolokit.cli.progress_line import ProgressLine
-    from yolokit.files import write_text_atomically
     from yolokit.heads.family import family_of
 
     run = _load_config(config)
+    _require_data(data, split)
+    from yolokit.cli.data_report import format_report, measure_splits
+    from yolokit.cli.progress_line import ProgressLine
+    from yolokit.files import write_text_atomically
+
     if not grid_sizes and family_of(run.model.head).own_grid is not None:
         grid_sizes = (7, 14)
     progress = ProgressLine()
@@ -191,7 +198,7 @@ def stats(
         split,
         image_hw=run.data.image_hw,
         grid_sizes=grid_sizes,
-        config=None if config is None else run,
+        config=run,
         progress=progress,
     )
     progress.clear()
@@ -209,13 +216,15 @@ def stats(
 @click.option("--split", type=_split_choice, default="train", help="Only train is augmented.")
 @click.option("--count", type=click.IntRange(min=1), default=16, help="Pictures on the sheet.")
 @click.option("--epoch", type=click.IntRange(min=0), default=0, help="Whose random choices.")
-def preview(data: Path, out: Path, config: str | None, split: str, count: int, epoch: int) -> None:
+def preview(data: Path, out: Path, config: str, split: str, count: int, epoch: int) -> None:
     """Write a sheet of pictures of DATA exactly as the network is fed them, boxes drawn."""
     from PIL import Image
 
     if out.suffix.lower() not in _PICTURES:
         raise click.BadParameter(f"must end in one of {', '.join(_PICTURES)}", param_hint="--out")
 
+    run = _load_config(config)
+    _require_data(data, [split])
     from yolokit.data.augment import Augmenter
     from yolokit.data.coco import CocoDataset
     from yolokit.data.loading import DetectionDataset
@@ -225,7 +234,6 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     from yolokit.files import written_atomically
     from yolokit.fonts import font_note
 
-    run = _load_config(config)
     pictures = CocoDataset.load(choose_split(data, split), max_bad_boxes=run.data.max_bad_boxes)
     train, learnt = locate_splits(data).get("train"), pictures
     if train is not None and split != "train":
@@ -245,8 +253,16 @@ def preview(data: Path, out: Path, config: str | None, split: str, count: int, e
     click.echo(f"wrote {out}: {min(count, len(dataset))} of {len(dataset)} {split} pictures")
 
 
-def _load_config(name: str | None) -> Config:
-    from yolokit.config import Config
+def _load_config(name: str) -> Config:
     from yolokit.config_file import find_config, load_config
 
-    return Config() if name is None else load_config(find_config(name))
+    return load_config(find_config(name))
+
+
+def _require_data(data: Path, names: Sequence[str] = ()) -> None:
+    """Refuse a path without data, or without a split, before torch is imported."""
+    from yolokit.data.check import require_labels
+    from yolokit.data.locate import choose_split, locate_splits
+
+    chosen = [choose_split(data, name) for name in names]
+    require_labels(chosen or locate_splits(data).values())

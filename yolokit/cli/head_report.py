@@ -147,11 +147,11 @@ def _recommendation(now: ScoredCeiling, alternatives: Sequence[Alternative], spl
         cause = max(now.losses, key=lambda name: int(now.losses[name].sum()))
         count = int(now.losses[cause].sum())
         return (
-            f"recommendation: {' '.join(chosen.changes)} lifts the AP in reach on {split} from "
-            f"{now.metrics.AP:.3f} to {chosen.scored.metrics.AP:.3f}; "
+            f"recommendation: {' '.join(chosen.changes)} lifts the ceiling on {split} from "
+            f"AP {now.metrics.AP:.3f} to {chosen.scored.metrics.AP:.3f}; "
             f"as it is, {count} of {boxes} boxes {_WORDS[cause][1]}"
         )
-    keep = f"recommendation: keep it, {now.metrics.AP:.3f} AP is in reach on {split}"
+    keep = f"recommendation: keep it, its ceiling on {split} is AP {now.metrics.AP:.3f}"
     narrow = int(now.narrow.sum())
     fewest = min(alternatives, key=lambda each: int(each.scored.narrow.sum()), default=None)
     if narrow < _MANY * boxes or fewest is None or not fewest.scored.narrow.sum() < narrow:

@@ -1,8 +1,9 @@
-"""What options of several commands share: a number from 0 to 1, device, precision, quiet."""
+"""Kinds of values of options, and options of several commands."""
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import click
@@ -26,6 +27,38 @@ class Share(click.FloatRange):
         if math.isnan(found):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return found
+
+
+def device_of_training(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """A device's name as far as spelling goes: whether it is there, torch has to say.
+
+    Raises:
+        BadParameter: no such name.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda|mps|\d+(,\d+)*", value):
+        raise click.BadParameter(
+            f"{value!r} is none of auto, cpu, cuda, mps, or GPU numbers such as 0,1"
+        )
+    return value
+
+
+def duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """A time with its unit: a bare 10 might be minutes to one and seconds to another.
+
+    Raises:
+        BadParameter: no unit, or no time.
+    """
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", value):
+        number = value.strip()
+        raise click.BadParameter(f"{number} of what? Give {number}s, {number}m or {number}h")
+    from yolokit.sections import parse_duration
+
+    try:
+        return repr(parse_duration(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 device_option = click.option(

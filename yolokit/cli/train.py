@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from yolokit.cli.share import quiet_option
+from yolokit.cli.share import device_of_training, duration, quiet_option
 
 
 @click.command(name="train", short_help="Train a detector on your data.")
@@ -44,10 +44,17 @@ from yolokit.cli.share import quiet_option
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the training pictures.")
 @click.option(
-    "--time-budget", metavar="TIME", help="Train this long instead, e.g. 15m; evaluation included."
+    "--time-budget",
+    callback=duration,
+    metavar="TIME",
+    help="Train this long instead, e.g. 90s, 15m or 1h30m; evaluation included.",
 )
 @click.option(
-    "--device", default="auto", help="auto, cpu, cuda, mps, or GPU numbers: 0,1.", show_default=True
+    "--device",
+    callback=device_of_training,
+    default="auto",
+    help="auto, cpu, cuda, mps, or GPU numbers: 0,1.",
+    show_default=True,
 )
 @click.option("--workers", type=click.IntRange(min=0), help="Loading processes.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything random.")
