@@ -129,9 +129,9 @@ def test_wrong_usage(
     ("source", "said"),
     [
         ("absent", "no data at"),
-        ("absent.json", "no pictures of absent.json"),
+        ("absent.json", "no data at"),
         ("used", "no known data layout"),
-        ("used/file.json", "no pictures of file.json"),
+        ("used/file.json", "is not a COCO annotation file"),
     ],
 )
 def test_nothing_to_split_there(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import labelled_sets
 import numpy as np
 import pytest
 from PIL import Image
@@ -214,3 +216,42 @@ def test_a_set_gives_its_splits(tmp_path: Path) -> None:
         find_unsplit(tmp_path / "nothing")
     with pytest.raises(DataError, match="--images is for a file by itself"):
         find_unsplit(tmp_path / "set", tmp_path)
+
+
+def _objects(split: SplitConfig) -> dict[str, list[tuple[object, ...]]]:
+    """Each picture's class names and boxes, by the picture's path."""
+    data = CocoDataset.load(split)
+    found = {}
+    for index in range(len(data)):
+        truth = data.truth(index)
+        names = [data.class_names[label] for label in truth.labels]
+        boxes = truth.boxes.round(3).tolist()
+        found[str(data.image_path(index).resolve())] = list(zip(names, boxes, strict=True))
+    return found
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        labelled_sets.write_coco_set,
+        labelled_sets.write_yolo_set,
+        labelled_sets.write_voc_set,
+        labelled_sets.write_cvat_set,
+        lambda root: labelled_sets.write_label_studio_set(root, "train"),
+    ],
+)
+def test_labels_of_any_format_come_out_as_coco(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    source = write(tmp_path / "set")
+    found = find_unsplit(source)
+    kept = {name: split for name, split in found.items() if name != "train"}
+    divided = divide(found["train"], {"test": 0.4}, rule=naming_rule("names"))
+    write_divided(divided, tmp_path / "new", kept=kept, made_by="a test")
+    splits = locate_splits(tmp_path / "new")
+    assert set(splits) == {"train", "test", *kept}
+    assert {split.format for split in splits.values()} == {"coco"}
+    parts = [_objects(splits[name]) for name in ("train", "test")]
+    assert all(parts) and {**parts[0], **parts[1]} == _objects(found["train"])
+    for name, split in kept.items():
+        assert _objects(splits[name]) == _objects(split)

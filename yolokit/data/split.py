@@ -5,6 +5,7 @@ Shape legend: I pictures, G groups, C classes, P parts.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -15,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.coco import CocoDataset
-from yolokit.data.coco_file import read_tree
 from yolokit.data.coco_parts import write_parts
+from yolokit.data.formats.coco_copy import write_tree
 from yolokit.data.grouping import Grouping, grouped
 from yolokit.data.look_alikes import look_alikes, thumbnails
+from yolokit.data.read_split import read_split
 from yolokit.data.stratify import share_out
 from yolokit.errors import DataError
 from yolokit.files import put_in_place, require_unused_folder, scratch_beside
@@ -34,12 +36,14 @@ class Divided:
 
     Args:
         dataset: the whole of it.
+        split: where it was read from.
         parts: P names, ``train`` first.
         part_of: [I] index of each picture's part.
         grouping: what was kept together.
     """
 
     dataset: CocoDataset
+    split: SplitConfig
     parts: tuple[str, ...]
     part_of: NDArray[np.int64]
     grouping: Grouping
@@ -82,7 +86,7 @@ def divide(
     """Share the pictures of a split out; nothing is written.
 
     Args:
-        split: its pictures and its COCO file.
+        split: its pictures and its labels.
         shares: part -> its share of the pictures, above 0; the rest, above 0, is ``train``'s.
         rule: which pictures' names are of one group, see ``grouping.naming_rule``.
         near_duplicates: keep pictures that look alike together as well; each is opened.
@@ -93,7 +97,7 @@ def divide(
         DataError: a file that cannot be trained on, or too few pictures that may part.
         ImageError: a picture that cannot be opened.
     """
-    tree = read_tree(split.annotations, progress=_told(progress, "reading"))
+    tree = read_split(split, progress=_told(progress, "reading"))
     tree.require()
     dataset = CocoDataset.of(tree, split)
     alike: list[tuple[int, int]] = []
@@ -110,6 +114,7 @@ def divide(
     )
     return Divided(
         dataset=dataset,
+        split=split,
         parts=(TRAIN, *shares),
         part_of=group_part[grouping.group_of],
         grouping=grouping,
@@ -156,29 +161,58 @@ def write_divided(
         DataError: the folder is in use.
     """
     require_unused_folder(folder)
-    source, home = divided.dataset.annotations, folder.absolute()
-    names = {part: f"annotations/instances_{part}.json" for part in divided.parts}
-    ids = map(str, divided.dataset.tree.image_ids)
-    part_of = dict(zip(ids, (divided.parts[each] for each in divided.part_of), strict=True))
+    home = folder.absolute()
     with scratch_beside(home) as scratch:
         new = scratch / home.name
         (new / "annotations").mkdir(parents=True)
-        targets = {part: new / name for part, name in names.items()}
-        write_parts(source, part_of, targets, rest=TRAIN)
-        images = divided.dataset.images_folder
-        lines = [_yaml_line(part, _seen_from(images, home), name) for part, name in names.items()]
-        lines += [
-            _yaml_line(name, _seen_from(split.images, home), _seen_from(split.annotations, home))
-            for name, split in kept.items()
-        ]
+        _write_parts(divided, new)
+        splits = {
+            part: SplitConfig(images=divided.split.images, annotations=home / _file(part))
+            for part in divided.parts
+        }
+        for name, split in kept.items():
+            splits[name] = split if split.format == "coco" else _as_coco(name, split, new, home)
+        lines = [_yaml_line(name, split, home) for name, split in splits.items()]
         text = "\n".join([f"# {made_by}", *lines, ""])
         (new / "data.yaml").write_text(text, encoding="utf-8")
         put_in_place(new, home)
 
 
-def _yaml_line(split: str, images: str, annotations: str) -> str:
-    paths = {"images": images, "annotations": annotations}
-    return f"{split}: {json.dumps(paths, ensure_ascii=False)}"  # JSON is YAML
+def _file(part: str) -> Path:
+    return Path(f"annotations/instances_{part}.json")
+
+
+def _write_parts(divided: Divided, new: Path) -> None:
+    """A COCO file for each part; from a COCO file, every entry as it stands."""
+    tree = divided.dataset.tree
+    if divided.split.format == "coco":
+        part_of = {
+            str(image_id): divided.parts[part]
+            for image_id, part in zip(tree.image_ids, divided.part_of.tolist(), strict=True)
+        }
+        targets = {part: new / _file(part) for part in divided.parts}
+        write_parts(divided.split.annotations, part_of, targets, rest=TRAIN)
+        return
+    sized = dataclasses.replace(tree, sizes_hw=divided.dataset.sizes_hw)
+    for index, part in enumerate(divided.parts):
+        own = sized.pictures(np.flatnonzero(divided.part_of == index))
+        write_tree(new / _file(part), own, own.file_names)
+
+
+def _as_coco(name: str, split: SplitConfig, new: Path, home: Path) -> SplitConfig:
+    """A split that is kept, its labels of another format written as a COCO file."""
+    tree = read_split(split)
+    sized = dataclasses.replace(tree, sizes_hw=CocoDataset.of(tree, split).sizes_hw)
+    write_tree(new / _file(name), sized, sized.file_names)
+    return SplitConfig(images=split.images, annotations=home / _file(name))
+
+
+def _yaml_line(name: str, split: SplitConfig, home: Path) -> str:
+    paths = {
+        "images": _seen_from(split.images, home),
+        "annotations": _seen_from(split.annotations, home),
+    }
+    return f"{name}: {json.dumps(paths, ensure_ascii=False)}"  # JSON is YAML
 
 
 def _seen_from(path: Path, folder: Path) -> str:
