@@ -123,7 +123,6 @@ TORCH_FREE = {
         "slim.py",
         "engine/isolation.py",
     ),
-    *("models/export_record.py", "scoring.py", "model.py", "slim.py", "engine/isolation.py"),
     *("api.py", "models/model_path.py", "engine/reading.py", "engine/run_folder.py"),
     *("data/split.py", "data/unsplit.py", "cli/data_split.py"),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
