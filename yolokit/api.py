@@ -5,7 +5,6 @@ torch is imported last: what is wrong with a config, a path or the data is said 
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from importlib import import_module
@@ -14,17 +13,13 @@ from typing import TYPE_CHECKING
 
 from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
-from yolokit.data.locate import locate_splits
-from yolokit.data.split_names import WHOLE
-from yolokit.data.unsplit import offered_split
 from yolokit.engine.console import Console
 from yolokit.engine.isolation import isolated
-from yolokit.engine.reading import read_sets
-from yolokit.engine.run_folder import RunFolder, is_first_process
+from yolokit.engine.reading import offer_held_out_part, read_sets, with_data
+from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.spawning import require_main_program
-from yolokit.errors import ConfigError, DataError
+from yolokit.errors import ConfigError
 from yolokit.models.model_path import card_of, model_file
-from yolokit.sections import DataConfig, SplitConfig
 from yolokit.signals import SignalWatch
 
 if TYPE_CHECKING:
@@ -94,10 +89,10 @@ def train(
     else:
         path = find_config(str(config))
         name, settings = path.stem, load_config(path, [*overrides, *shortcuts])
-    settings = _with_data(settings, data)
+    settings = with_data(settings, data)
     if run is not None:
         RunFolder(Path(run)).require_unused()
-    _offer_held_out_part(settings.data, data)
+    offer_held_out_part(settings.data, data, console)
     with SignalWatch("stopped before the first batch; nothing was trained") as signals:
         work = _Work(settings, device, signals, console, callbacks)
         _import_engine()
@@ -143,7 +138,7 @@ def resume_training(
     folder = RunFolder(Path(run))
     folder.require()
     config = load_config(folder.config, [*overrides, *shortcuts])
-    moved = config if data is None else _with_data(config, data)
+    moved = config if data is None else with_data(config, data)
     _import_engine()
     with RunFolder.existing(Path(run)) as folder:
         from yolokit.engine.saved_state import read_saved
@@ -278,40 +273,3 @@ class _Work:
             seconds = clock.elapsed()
             end = Ending(folder=folder, finished=finished, metrics=metrics, seconds=seconds)
             console.end(end.text(), end.record())
-
-
-def _with_data(config: Config, data: str | Path | None) -> Config:
-    """The config with absolute data paths, those of ``data`` where it is given."""
-    splits: dict[str, SplitConfig | None] = {"train": None, "val": None, "test": None}
-    if data is not None:
-        found = locate_splits(data)
-        if WHOLE in found:
-            raise DataError(
-                f"{data} is not split into train and val. Share it out: "
-                f"{offered_split(found[WHOLE], Path(data))}"
-            )
-        splits.update(found)
-    else:
-        splits.update({name: getattr(config.data, name) for name in splits})
-    if splits["train"] is None:
-        where = f"{data} has no train split" if data is not None else "the config names no data"
-        raise ConfigError(f"{where}. Give --data with a folder that holds training data")
-    absolute = {name: split and _absolute(split) for name, split in splits.items()}
-    data_config: DataConfig = config.data.model_copy(update=absolute)
-    return config.model_copy(update={"data": data_config})
-
-
-def _offer_held_out_part(config: DataConfig, data: str | Path | None) -> None:
-    """Say what a training without a val split cannot know, and how to get one."""
-    if config.val is None and config.train is not None and is_first_process():
-        command = offered_split(config.train, None if data is None else Path(data))
-        print(
-            "note: there is no val split, so nothing chooses the best weights or says how good "
-            f"they are. Hold a part out: {command}",
-            file=sys.stderr,
-        )
-
-
-def _absolute(split: SplitConfig) -> SplitConfig:
-    paths = {"images": split.images.absolute(), "annotations": split.annotations.absolute()}
-    return split.model_copy(update=paths)

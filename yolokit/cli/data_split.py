@@ -114,7 +114,8 @@ def _rule(group_by: str) -> Callable[[str], str | None]:
 
 def format_divided(divided: Divided) -> str:
     """Pictures, and boxes of each class, of every part, with its share; what was kept together."""
-    from yolokit.cli.table import aligned, share
+    from yolokit.cli.table import share
+    from yolokit.plain_text import aligned
 
     pictures, boxes = divided.pictures, divided.boxes
     names = divided.dataset.class_names

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TypeAlias
 
 from yolokit.config import Config
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
+from yolokit.data.locate import locate_splits
 from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
+from yolokit.data.split_names import WHOLE
+from yolokit.data.unsplit import offered_split
+from yolokit.engine.console import Console
 from yolokit.engine.run_folder import is_first_process
+from yolokit.errors import ConfigError, DataError
+from yolokit.sections import DataConfig, SplitConfig
 
 Sets: TypeAlias = tuple[CocoDataset, CocoDataset | None]
 
@@ -42,3 +49,47 @@ def read_sets(config: Config) -> Sets:
     val_set = parts.get("val")
     # AP of nothing is undefined: without an object to find there is no best model to choose.
     return train_set, val_set if val_set is not None and objects_to_find(val_set) else None
+
+
+def with_data(config: Config, data: str | Path | None) -> Config:
+    """The config with absolute data paths, those of ``data`` where it is given.
+
+    Raises:
+        ConfigError: no train split.
+        DataError: no data there, or a set that knows no splits.
+    """
+    splits: dict[str, SplitConfig | None] = {"train": None, "val": None, "test": None}
+    if data is not None:
+        found = locate_splits(data)
+        if WHOLE in found:
+            raise DataError(
+                f"{data} is not split into train and val. Share it out: "
+                f"{offered_split(found[WHOLE], Path(data))}"
+            )
+        splits.update(found)
+    else:
+        splits.update({name: getattr(config.data, name) for name in splits})
+    if splits["train"] is None:
+        where = f"{data} has no train split" if data is not None else "the config names no data"
+        raise ConfigError(f"{where}. Give --data with a folder that holds training data")
+    absolute = {name: split and _absolute(split) for name, split in splits.items()}
+    data_config: DataConfig = config.data.model_copy(update=absolute)
+    return config.model_copy(update={"data": data_config})
+
+
+def offer_held_out_part(config: DataConfig, data: str | Path | None, console: Console) -> None:
+    """Say what a training without a val split cannot know, and how to get one."""
+    asked = config.val is None and config.train is not None
+    if asked and is_first_process() and not console.silent:
+        assert config.train is not None
+        command = offered_split(config.train, None if data is None else Path(data))
+        print(
+            "note: there is no val split, so nothing chooses the best weights or says how good "
+            f"they are. Hold a part out: {command}",
+            file=sys.stderr,
+        )
+
+
+def _absolute(split: SplitConfig) -> SplitConfig:
+    paths = {"images": split.images.absolute(), "annotations": split.annotations.absolute()}
+    return split.model_copy(update=paths)
