@@ -93,7 +93,7 @@ def test_a_signal_in_any_phase_of_a_training(
 def test_a_signal_in_an_evaluation(tiny_model: Path, shapes: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     arguments = ["eval", tiny_model, "--data", shapes, "--json", out, "--device", "cpu"]
-    done = probed("yolokit.evaluation.evaluate.load_truth", signal.SIGTERM, *arguments)
+    done = probed("yolokit.evaluation.evaluate.load_split", signal.SIGTERM, *arguments)
     assert (done.stderr, done.returncode) == ("stopped\n", 143)
     assert not out.exists()
 
@@ -124,7 +124,7 @@ def swallows(*positional, **named):
         os.kill(os.getpid(), signal.SIGINT)
     except BaseException:
         raise ValueError("could not determine the shape") from None
-target.load_truth = swallows
+target.load_split = swallows
 from yolokit.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
