@@ -188,3 +188,23 @@ def test_a_json_file_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "rows.json").write_text("[]")
     with pytest.raises(DataError, match="is not a COCO annotation file"):
         locate_splits(tmp_path / "rows.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "tool"),
+    [
+        ("annotations.xml", '<?xml version="1.0"?>\n<annotations><image/></annotations>', "CVAT's"),
+        ("a.json", '\ufeff{"version": "5.4", "shapes": [], "imagePath": "a.jpg"}', "LabelMe's"),
+        ("export.json", '[{"id": 1, "annotations": [], "data": {"image": "a"}}]', "Label Studio's"),
+    ],
+)
+def test_a_tools_own_format_is_named_with_what_to_export(
+    name: str, text: str, tool: str, tmp_path: Path
+) -> None:
+    touch(tmp_path, "a.jpg")
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(
+            DataError, match=f"{name}.* It is {tool}.* Export it from there as COCO"
+        ):
+            locate_splits(path)

@@ -9,7 +9,7 @@ from typing import Any
 from yolokit.data.formats import voc_set, yolo_set
 from yolokit.data.formats.voc import voc_splits
 from yolokit.data.formats.yolo import yolo_splits
-from yolokit.data.lone_files import advise_yaml, annotation_files, picture_folder
+from yolokit.data.lone_files import advise_yaml, annotation_files, foreign_format, picture_folder
 from yolokit.data.split_names import SPELLINGS, SPLITS, WHOLE, split_of_name
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
@@ -62,6 +62,8 @@ def choose_split(path: str | Path, name: str) -> SplitConfig:
 def _locate(path: Path) -> dict[str, SplitConfig]:
     if path.is_file() and path.suffix.lower() == ".json":
         return _lone_file(path)
+    if path.is_file() and path.suffix.lower() == ".xml":
+        raise DataError(f"{path} is one XML file. {foreign_format(path) or 'Give its folder'}")
     if path.is_file():
         return _from_yaml(path)
     if not path.is_dir():
@@ -76,6 +78,9 @@ def _locate(path: Path) -> dict[str, SplitConfig]:
         or _other_formats(path)
     )
     if not splits:
+        for file in sorted([*path.glob("*.json"), *path.glob("*.xml")]):
+            if advice := foreign_format(file):
+                raise DataError(f"{path} holds {file.name}, no labels that are read. {advice}")
         raise DataError(f"no known data layout in {path}. Expected {_LAYOUTS}")
     return splits
 

@@ -12,6 +12,12 @@ from yolokit.data.plain_values import plain_name
 from yolokit.errors import DataError
 
 _SPLITS = ("train", "val", "test")
+_HEAD = 2**16  # bytes in which a tool's own words are found
+_FOREIGN = {  # what a file begins with and holds
+    "CVAT's own XML": (b"<", b"<annotations"),
+    "LabelMe's JSON": (b"{", b'"shapes"'),
+    "Label Studio's own JSON": (b"[", b'"annotations"'),
+}
 _BESIDE = (".", "images", "data", "images/default", "images/Default")  # where tools put pictures
 
 
@@ -43,6 +49,19 @@ def annotation_files(folder: Path) -> list[Path]:
     return [file for file in seen if first_picture(file) is not None]
 
 
+def foreign_format(file: Path) -> str | None:
+    """What to do with a tool's own format that is not read here; None for what is none of these."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_HEAD)
+    except OSError:
+        return None
+    for tool, (begins, holds) in _FOREIGN.items():
+        if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(begins) and holds in head:
+            return f"It is {tool}. Export it from there as COCO, YOLO or Pascal VOC"
+    return None
+
+
 def picture_folder(file: Path) -> Path | None:
     """Where the pictures of a COCO file lie, if in one of the places where tools put them.
 
@@ -51,7 +70,8 @@ def picture_folder(file: Path) -> Path | None:
     """
     picture = first_picture(file)
     if picture is None:
-        raise DataError(f"{file} is not a COCO annotation file. Export the annotations anew")
+        advice = foreign_format(file) or "Export the annotations anew"
+        raise DataError(f"{file} is not a COCO annotation file. {advice}")
     subset = file.stem.removeprefix("instances_")
     places = dict.fromkeys((*_BESIDE, f"images/{subset}", subset))
     folders = [home / each for home in (file.parent, file.parent.parent) for each in places]
