@@ -127,7 +127,7 @@ TORCH_FREE = {
     *("data/split.py", "data/unsplit.py", "cli/data_split.py"),
     *(f"cli/{name}.py" for name in ("main", *COMMANDS)),
     *(f"report/{name}.py" for name in ("page", "charts", "pictures", "scored", "sections")),
-    *(f"report/{name}.py" for name in ("advice", "evaluation", "model_section")),
+    *(f"report/{name}.py" for name in ("advice", "evaluation", "model_section", "compare")),
     "cli/eval_results.py",
 }
 LABEL_FORMAT_FILES = {
