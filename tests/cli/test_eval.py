@@ -186,3 +186,15 @@ def test_what_coco_does_not_count_is_said(
     assert main([*arguments, str(folder / "many.json")]) == 0
     note = "note: COCO counts the best 100 boxes of a class in a picture; 1 more were left out"
     assert note in capsys.readouterr().err
+
+
+def test_json_without_a_file_is_all_that_is_printed(
+    dataset: Dataset, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", str(tiny_model), "--data", str(dataset[0] / "data"), "--device", "cpu"]
+    file = tmp_path / "scores.json"
+    assert main([*command, "--json", str(file), "-q"]) == 0
+    assert capsys.readouterr().out == ""
+    for last in (["--json"], ["--json", "-"]):
+        assert main([*command, *last]) == 0
+        assert json.loads(capsys.readouterr().out) == json.loads(file.read_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import device_option, precision_option
+from yolokit.cli.share import device_option, json_option, precision_option, tell
 
 if TYPE_CHECKING:
     from yolokit.bench.pictures import BenchPictures
@@ -55,12 +54,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
 )
 @device_option
 @precision_option
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write all numbers there.",
-)
+@json_option
 def command(
     models: tuple[Path, ...],
     pictures: Path | None,
@@ -102,11 +96,7 @@ def command(
         precision=precision,
         enough=_enough(runs, _SECONDS if seconds is None else seconds, len(models)),
     )
-    if json_file is not None:
-        from yolokit.files import write_text_atomically
-
-        write_text_atomically(json_file, json.dumps(found.to_dict(), indent=2) + "\n")
-    click.echo(format_measured(found))
+    tell(found.to_dict, lambda: format_measured(found), json_file)
     if found.is_busy:
         click.echo(
             f"note: other programs computed here as well (load {found.load:.1f} on {found.cpus} "

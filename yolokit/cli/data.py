@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import click
 
 from yolokit.cli.data_convert import command as convert_command
 from yolokit.cli.data_split import command as split_command
-from yolokit.cli.share import Share
+from yolokit.cli.share import Share, json_option, tell
 
 if TYPE_CHECKING:
     from yolokit.config import Config
@@ -163,9 +162,7 @@ def check(ctx: click.Context, data: Path, config: str, show_all: bool) -> None:
     help="Ceiling of a YOLOv1 grid of so many cells a side; may be repeated. Default: 7 and 14 "
     "where CONFIG has such a head.",
 )
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), help="Also write the numbers there."
-)
+@json_option
 def stats(
     data: Path,
     config: str,
@@ -188,7 +185,6 @@ def stats(
     _require_data(data, split)
     from yolokit.cli.data_report import format_report, measure_splits
     from yolokit.cli.progress_line import ProgressLine
-    from yolokit.files import write_text_atomically
 
     if not grid_sizes and family_of(run.model.head).own_grid is not None:
         grid_sizes = (7, 14)
@@ -202,9 +198,7 @@ def stats(
         progress=progress,
     )
     progress.clear()
-    if json_file is not None:
-        write_text_atomically(json_file, json.dumps(report, allow_nan=False, indent=2) + "\n")
-    click.echo(format_report(report))
+    tell(lambda: report, lambda: format_report(report), json_file)
     for fault in report["faults"]:
         click.echo(fault, err=True)
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import device_option, precision_option
+from yolokit.cli.share import (
+    STDOUT,
+    device_option,
+    json_option,
+    precision_option,
+    quiet_option,
+    tell,
+)
 
 if TYPE_CHECKING:
     from yolokit.cli.eval_results import Results
@@ -32,7 +39,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "annotation file, or a folder with one.",
 )
 @click.option("--split", default="val", help="train, val or test.", show_default=True)
-@click.option("--json", "json_file", type=FILE, help="Write the numbers there.")
+@json_option
 @click.option("--predictions", type=FILE, help="Write the detections there, as COCO results.")
 @click.option(
     "--conf",
@@ -65,6 +72,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--workers", type=click.IntRange(min=0), help="Decoding threads.  [default: 1 on a CPU]"
 )
+@quiet_option
 def command(
     model: Path | None,
     data: Path,
@@ -78,6 +86,7 @@ def command(
     device: str,
     precision: ComputePrecision,
     workers: int | None,
+    quiet: bool,
 ) -> None:
     """Print pycocotools' twelve numbers, and AP per class, for MODEL on labelled pictures.
 
@@ -98,19 +107,23 @@ def command(
     else:
         assert model is not None
         options = (batch_size, device, precision, workers)
-        results = _score_model(model, data, split, *options)
+        results = _score_model(model, data, split, *options, quiet=quiet)
         if predictions is not None:
             _write_json(predictions, results.rows)
     metrics, predictor = results.metrics, results.predictor
     operation = results.operation(conf)
-    if json_file is not None:
-        _write_json(json_file, {**metrics.to_dict(), "threshold": operation.to_dict()})
-    click.echo(str(metrics))
-    click.echo(operation.text(conf is None))
+    computed = [] if predictor is None else [predictor.backend.description]
+    tell(
+        lambda: {**metrics.to_dict(), "threshold": operation.to_dict()},
+        lambda: "\n".join([str(metrics), operation.text(conf is None), *computed]),
+        json_file,
+        quiet=quiet,
+    )
     if report is not None:
-        click.echo(f"report: {results.write_report(report)}")
+        written = results.write_report(report)
+        if not quiet:
+            click.echo(f"report: {written}", err=json_file == STDOUT)
     if predictor is not None:
-        click.echo(predictor.backend.description)
         _note_nms(predictor)
     if metrics.without_area:
         click.echo(
@@ -166,6 +179,7 @@ def _score_model(
     device: str,
     precision: ComputePrecision,
     workers: int | None,
+    quiet: bool,
 ) -> Results:
     from time import monotonic
 
@@ -184,7 +198,7 @@ def _score_model(
         chosen,
         batch_size=batch_size,
         workers=workers,
-        progress=_with_bar,
+        progress=None if quiet else _with_bar,
     )
     seconds = monotonic() - started
     return Results(model, split, metrics, rows, dataset.tree, dataset, predictor, seconds)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -74,3 +77,40 @@ precision_option = click.option(
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Say nothing but what went wrong or was left out."
 )
+STDOUT = Path("-")
+json_option = click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_flag=False,
+    flag_value=str(STDOUT),
+    metavar="[FILE]",
+    help="Write all numbers there; without FILE, print them in place of the table.",
+)
+
+
+def tell(
+    numbers: Callable[[], Any],
+    text: Callable[[], str],
+    json_file: Path | None,
+    *,
+    quiet: bool = False,
+) -> None:
+    """Write what was measured as JSON, print it as text, or print the JSON and nothing else.
+
+    Args:
+        numbers: plain values.
+        text: the same for people.
+        json_file: of ``json_option``.
+        quiet: print no text.
+    """
+    if json_file == STDOUT:
+        click.echo(json.dumps(numbers(), allow_nan=False))
+        return
+    if json_file is not None:
+        from yolokit.files import write_text_atomically
+
+        values = json.dumps(numbers(), allow_nan=False, indent=2)
+        write_text_atomically(json_file, values + "\n")
+    if not quiet:
+        click.echo(text())
