@@ -476,7 +476,7 @@ def test_a_film_is_one_line_and_no_control_character(
     save_video(tmp_path / "film.avi", frames=5)
     assert detect("film.avi", "--max-objects", "2", "--no-save-video") == 0
     captured = capsys.readouterr()
-    assert re.match(r"film\.avi: 5 frames, in them (.*) \(\d+ ms a frame\)\n", captured.out)
+    assert re.match(r"film\.avi: 5 frames, found (.*) \(\d+ ms a frame\)\n", captured.out)
     assert "\r" not in captured.out + captured.err
 
 

@@ -69,7 +69,8 @@ class Teller:
         """One frame was looked at, in so many seconds."""
         if frame.source is not self._source:
             self.end_film()
-            self._source, self._film, self._began = frame.source, Tally(), time.monotonic()
+            self._source, self._film = frame.source, Tally()
+            self._began = time.monotonic() - seconds
         self.all.add(detections, seconds)
         self._film.add(detections, seconds)
         self._seen += frame.source.kind is Kind.IMAGE
@@ -88,7 +89,7 @@ class Teller:
         self._line.clear()
         found = listed_counts(film.objects, self._names)
         click.echo(
-            f"{tamed(source.name)}: {_frames(film.frames)}, in them {tamed(found)} "
+            f"{tamed(source.name)}: {_frames(film.frames)}, found {tamed(found)} "
             f"({_milliseconds(film)} ms a frame)"
         )
         self._source = None

@@ -157,7 +157,7 @@ class EpochReport(lightning.Callback):
         if self.console.watched:
             behind = f"{clock_text(left)} left  {self._scored}"
             self.console.show(share, lambda: (f"{epoch}  {_time(self.progress)}", behind.rstrip()))
-        elif self.console.quiet_for() >= LINES_APART:
+        elif self.console.quiet_for() >= LINES_APART and batches < trainer.num_training_batches:
             of = f"batch {batches} of {trainer.num_training_batches}"
             self.console.say(f"{epoch}  {of}  {_time(self.progress)}  {clock_text(left)} left")
 

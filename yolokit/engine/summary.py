@@ -127,7 +127,7 @@ def _length(train: ResolvedTrain) -> str:
 
 def _place(placement: Placement) -> str:
     count = placement.world_size
-    return placement.accelerator if count == 1 else f"{count} x {placement.accelerator}"
+    return placement.accelerator if count == 1 else f"{placement.accelerator} x{count}"
 
 
 def _size_note(config: ResolvedConfig, train_set: CocoDataset) -> str:
