@@ -103,9 +103,10 @@ class EpochReport(lightning.Callback):
             **losses,
         }
         if metrics is not None:
-            row |= {"AP": metrics.AP, "AP50": metrics.AP50, "AP75": metrics.AP75}
-            for name in ("AP", "AP50", "AP75"):  # for callbacks of the user's
-                trainer.lightning_module.log(name, row[name], logger=False)  # type: ignore[arg-type]
+            found = {"AP": metrics.AP, "AP50": metrics.AP50, "AP75": metrics.AP75}
+            row |= found
+            shared = trainer.world_size > 1  # every rank has the same numbers
+            trainer.lightning_module.log_dict(found, logger=False, sync_dist=shared)
         if not trainer.is_global_zero:
             return
         self.folder.add_metrics(row)
