@@ -19,6 +19,7 @@ from yolokit.ceiling.grid import grid_ceiling
 from yolokit.ceiling.grid_score import score_ceiling
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
+from yolokit.errors import YolokitError
 from yolokit.evaluation.coco_io import load_truth
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
@@ -89,4 +90,7 @@ def _ceiling(data: Path, grid_size: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as wrong:
+        sys.exit(f"error: {wrong}")

@@ -31,4 +31,4 @@ def __getattr__(name: str) -> Any:  # PEP 562: `import yolokit` alone imports no
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

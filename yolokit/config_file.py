@@ -75,13 +75,22 @@ def config_from_tree(tree: dict[str, Any], overrides: Iterable[str], where: str)
     Raises:
         ConfigError: see ``load_config``.
     """
+    given = {}
     for override in overrides:
         _apply_override(tree, override)
-    return validate_config(tree, where)
+        given[override.partition("=")[0]] = f"-o {_shortened_text(override)}"
+    return validate_config(tree, where, given)
 
 
-def validate_config(tree: Mapping[str, Any], where: str) -> Config:
+def validate_config(
+    tree: Mapping[str, Any], where: str, given: Mapping[str, str] | None = None
+) -> Config:
     """A ``Config`` from plain values; every problem in one line.
+
+    Args:
+        tree: sections of keys.
+        where: they come from.
+        given: key -> where it comes from instead.
 
     Raises:
         ConfigError: naming the key, what was expected, and the nearest known key.
@@ -92,7 +101,7 @@ def validate_config(tree: Mapping[str, Any], where: str) -> Config:
     try:
         return Config.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_explain_all(error, tree)}") from error
+        raise ConfigError(_explain_all(error, tree, where, given or {})) from error
 
 
 def dump_config(config: Config) -> str:
@@ -137,25 +146,69 @@ def _number_or(value: Any) -> Any:
     return value
 
 
-def _explain_all(error: ValidationError, tree: Mapping[str, Any]) -> str:
+def _explain_all(
+    error: ValidationError, tree: Mapping[str, Any], where: str, given: Mapping[str, str]
+) -> str:
+    """Every problem, after the place that each comes from."""
     by_key: dict[str, list[Any]] = {}
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"] if not _is_union_branch(str(part)))
         by_key.setdefault(key, []).append(problem)
-    return "; ".join(_explain(key, problems, tree) for key, problems in by_key.items())
+    by_place: dict[str, list[str]] = {}
+    for key, problems in by_key.items():
+        place = next((place for own, place in given.items() if _within(key, own)), where)
+        by_place.setdefault(place, []).append(_explain(key, problems, tree))
+    return "; ".join(f"{place}: {'; '.join(said)}" for place, said in by_place.items())
+
+
+def _within(key: str, own: str) -> bool:
+    """Whether two keys are one, or one is of the section that the other names."""
+    return key == own or key.startswith(f"{own}.") or own.startswith(f"{key}.")
 
 
 def _explain(key: str, problems: Sequence[Any], tree: Mapping[str, Any]) -> str:
     """What is wrong with one key; of several kinds of value, what each should be."""
     if problems[0]["type"] == "extra_forbidden":
         return _explain_unknown(key, tree)
-    wanted = ", or ".join(each["msg"].removeprefix("Value error, ") for each in problems)
-    got = "" if ", got " in wanted else f" (got {_shortened(problems[0]['input'])})"
-    return f"{key}: {wanted}{got}"
+    wanted = list(dict.fromkeys(map(_wanted, problems)))
+    said = " or ".join(wanted)
+    if not problems[0]["type"].startswith("value_error"):
+        said = f"must be {said}"
+    got = "" if ", got " in said else f", got {_shortened(problems[0]['input'])}"
+    return f"{key}: {said}{got}"
+
+
+_WANTED = {  # pydantic's kind of problem -> what the value must be, in our words
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    "int_parsing_size": "a whole number of fewer digits",
+    **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+    "finite_number": "a finite number",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("string_type", "path_type"), "text"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "a section of keys"),
+    "missing": "there",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "literal_error": "{expected}",
+}
+
+
+def _wanted(problem: Mapping[str, Any]) -> str:
+    words = _WANTED.get(problem["type"])
+    if words is None:
+        said: str = problem["msg"]
+        return said.removeprefix("Value error, ").removeprefix("Input should be ")
+    return words.format(**problem.get("ctx", {}))
 
 
 def _shortened(value: Any) -> str:
-    text = _REPR.repr(value)
+    return _shortened_text(_REPR.repr(value))
+
+
+def _shortened_text(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, median
 
+from existing import existing
 from results import Entry
 from sets import read_sets
 from table import score
@@ -43,9 +44,9 @@ ROWS = {
 def main() -> None:
     """Train what is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--sets", type=Path, required=True, help="the file list_sets.py wrote")
+    parser.add_argument("--sets", type=existing, required=True, help="the file list_sets.py wrote")
     parser.add_argument("--out", type=Path, required=True, help="results folder")
-    parser.add_argument("--weights", type=Path, required=True, help="ImageNet state dict")
+    parser.add_argument("--weights", type=existing, required=True, help="ImageNet state dict")
     parser.add_argument("--config", default="yolo_mobilenet_v2")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from existing import existing
+
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import locate_splits
+from yolokit.errors import YolokitError
 from yolokit.files import write_text_atomically
 
 
 def main() -> None:
     """Locate, fingerprint, write."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--root", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--root", type=existing, required=True, help="folder of the sets")
     parser.add_argument("--sets", nargs="+", default=["bccd", "aquarium", "raccoon"])
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     options = parser.parse_args()
@@ -45,4 +49,7 @@ def describe(data: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as wrong:
+        sys.exit(f"error: {wrong}")

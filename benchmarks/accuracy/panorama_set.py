@@ -11,16 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from existing import existing
 from numpy.typing import NDArray
 
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.locate import choose_split
+from yolokit.errors import YolokitError
 
 WIDTH, HEIGHT = 2000, 700  # pixels
 IN_A_ROW = 6
@@ -30,7 +33,7 @@ SHRUNKEN_TO = 160  # pixels, the longest side of a picture laid in
 def main() -> None:
     """Make as many of each split as asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("data", type=Path, help="anything that yolokit train --data takes")
+    parser.add_argument("data", type=existing, help="anything that yolokit train --data takes")
     parser.add_argument("out", type=Path, help="a folder that does not exist yet")
     parser.add_argument("--images", default="100,30,40", help="of train, val and test")
     options = parser.parse_args()
@@ -90,4 +93,7 @@ def panorama(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as wrong:
+        sys.exit(f"error: {wrong}")

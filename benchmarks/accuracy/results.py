@@ -24,6 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from existing import existing
 from sets import Set, read_sets
 
 
@@ -140,7 +141,7 @@ def machine() -> dict[str, Any]:
 def option_parser(description: str) -> argparse.ArgumentParser:
     """The options that every contestant takes."""
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    parser.add_argument("--sets", type=Path, required=True, help="the file list_sets.py wrote")
+    parser.add_argument("--sets", type=existing, required=True, help="the file list_sets.py wrote")
     parser.add_argument("--set", required=True, help="name of the set to train on")
     parser.add_argument("--out", type=Path, required=True, help="results folder of all contestants")
     parser.add_argument("--seed", type=int, default=0)

@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from existing import existing
 from results import Entry, Point
 from sets import read_sets
 
@@ -45,7 +46,7 @@ class Result(NamedTuple):
 def main() -> None:
     """Score, collect, print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--sets", type=Path, required=True, help="the file list_sets.py wrote")
+    parser.add_argument("--sets", type=existing, required=True, help="the file list_sets.py wrote")
     parser.add_argument("--out", type=Path, required=True, help="results folder of all contestants")
     parser.add_argument("--split", choices=("val", "test"), default="val")
     options = parser.parse_args()

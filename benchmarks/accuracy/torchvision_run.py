@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import torch
+from existing import existing
 from results import Entry, Point, Stopwatch, chosen_set, missing_splits, option_parser
 from sets import Split, Truth, read_truths
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ VALIDATIONS = 15  # about so many over the budget
 def main() -> None:
     """Train unless that is done, then predict what is missing."""
     parser = option_parser("Train torchvision's FCOS by the budget and export its predictions.")
-    parser.add_argument("--weights", type=Path, required=True, help="backbone file")
+    parser.add_argument("--weights", type=existing, required=True, help="backbone file")
     parser.add_argument("--workers", type=int, default=0, help="loading processes")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--channels", type=int, default=64, help="of the pyramid; a multiple of 32")

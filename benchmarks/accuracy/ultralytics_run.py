@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from existing import existing
 from results import Entry, Point, Stopwatch, chosen_set, missing_splits, option_parser
 from sets import Truth, read_truths
 from yolo_labels import image_id_of, write_yolo_set
@@ -33,7 +34,7 @@ def main() -> None:
     """Train unless that is done, then predict what is missing."""
     parser = option_parser("Train an Ultralytics detector by the budget and export predictions.")
     parser.add_argument("contestant", choices=("yolo11n-mobilenet_v2", "yolo26n"))
-    parser.add_argument("--weights", type=Path, help="backbone file of yolo11n-mobilenet_v2")
+    parser.add_argument("--weights", type=existing, help="backbone file of yolo11n-mobilenet_v2")
     options = parser.parse_args()
     if (options.weights is None) != (options.contestant == "yolo26n"):
         parser.error("yolo11n-mobilenet_v2 needs --weights; yolo26n starts from nothing")

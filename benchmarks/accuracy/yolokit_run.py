@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from existing import existing
 from results import Entry, Point, Stopwatch, chosen_set, missing_splits, option_parser
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -27,7 +28,7 @@ def main() -> None:
     parser = option_parser("Train yolokit by the budget and export its predictions.")
     parser.add_argument("--config", default="yolo_mobilenet_v2", help="file, or a shipped name")
     parser.add_argument("--contestant", help="name in the table  [default: yolokit-CONFIG]")
-    parser.add_argument("--weights", type=Path, help="backbone file  [default: the config's]")
+    parser.add_argument("--weights", type=existing, help="backbone file  [default: the config's]")
     parser.add_argument("-o", "--override", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)  # of the programs started below

@@ -24,6 +24,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeAlias
 
+from existing import existing
+
 HERE = Path(__file__).resolve().parent
 FIGURES = ("seconds", "processor", "memory")
 _RSS_BYTES = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2)
@@ -36,9 +38,9 @@ Command: TypeAlias = list[str]
 def main() -> None:
     """Run all contestants in turn on one picture and on all, print two tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--model", type=Path, action="append", default=[], help="of yolokit's")
-    parser.add_argument("--peers", type=Path, help="Python of the peers' environment")
+    parser.add_argument("--pictures", type=existing, required=True, help="folder of pictures")
+    parser.add_argument("--model", type=existing, action="append", default=[], help="of yolokit's")
+    parser.add_argument("--peers", type=existing, help="Python of the peers' environment")
     parser.add_argument("--peer", action="append", default=[], help="yolo11n, yolo26n, …")
     parser.add_argument("--image-size", type=int, default=320, help="of the peers, longer side")
     parser.add_argument("--threads", type=int, default=2)

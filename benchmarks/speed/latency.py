@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
+from existing import existing
+
 HERE = Path(__file__).resolve().parent
 STEPS = ("whole", "decode", "prepare", "network", "postprocess")
 
@@ -29,9 +31,9 @@ Contestant: TypeAlias = Callable[[], Row]
 def main() -> None:
     """Run all contestants in turn, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=Path, required=True, help="folder of pictures")
-    parser.add_argument("--model", type=Path, action="append", default=[], help="of yolokit's")
-    parser.add_argument("--peers", type=Path, help="Python of the peers' environment")
+    parser.add_argument("--pictures", type=existing, required=True, help="folder of pictures")
+    parser.add_argument("--model", type=existing, action="append", default=[], help="of yolokit's")
+    parser.add_argument("--peers", type=existing, help="Python of the peers' environment")
     parser.add_argument(
         "--peer", action="append", default=[], help="yolo11n, yolo26n, yolo11n:openvino, …"
     )

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from existing import existing
 
 from yolokit.config import ResolvedConfig
 from yolokit.config_file import find_config, load_config
@@ -157,7 +158,7 @@ def _print(found: dict[str, Any]) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Where a training step goes.")
     parser.add_argument("--config", default="yolo_mobilenet_v2", help="file, or a shipped name")
-    parser.add_argument("--data", type=Path, help="folder of a set  [default: made-up photos]")
+    parser.add_argument("--data", type=existing, help="folder of a set  [default: made-up photos]")
     parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the figures here too")

@@ -9,12 +9,14 @@ import argparse
 import os
 from pathlib import Path
 
+from existing import existing
+
 
 def main() -> None:
     """Predict every picture of a folder, and write annotated pictures and text."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", help="yolo11n, yolo26n, …")
-    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--pictures", type=existing, required=True)
     parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for weights and results")

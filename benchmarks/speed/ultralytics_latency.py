@@ -19,9 +19,10 @@ import sys
 import tempfile
 import time
 from itertools import cycle, islice
-from pathlib import Path
 from statistics import median
 from typing import Any
+
+from existing import existing
 
 WARM_UP = 5  # runs that are not counted
 STEPS = {"prepare": "preprocess", "network": "inference", "postprocess": "postprocess"}
@@ -31,7 +32,7 @@ def main() -> None:
     """Time one network on the pictures of a folder, one at a time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", help="yolo11n, yolo26n, …, or one with :onnx, :openvino")
-    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--pictures", type=existing, required=True)
     parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--runs", type=int, required=True)

@@ -26,14 +26,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeAlias
 
+from existing import existing
+
 Figures: TypeAlias = dict[str, float]
 
 
 def main() -> None:
     """Measure in turn, print a table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--model", type=existing, required=True)
+    parser.add_argument("--video", type=existing, required=True)
     parser.add_argument("--frames", type=int, default=300, help="of each measurement")
     parser.add_argument("--memory-frames", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from yolokit.video import view as view_module
 from yolokit.video.view import BrowserView, open_view
 
 
@@ -64,3 +66,21 @@ def test_nobody_has_to_look() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], timeout=60)  # never closed: still ends
     assert done.returncode == 0
+
+
+def test_the_page_has_one_address_and_another_where_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(view_module, "windows_work", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setattr(view_module, "PORT", port)
+    first, hint = open_view()
+    second, other_hint = open_view()
+    try:
+        assert hint == f"no window can be opened here; watch at http://127.0.0.1:{port}/"
+        assert isinstance(second, BrowserView) and second.port != port
+        assert other_hint.endswith(f"{second.url} (port {port} is taken)")
+    finally:
+        first.close()
+        second.close()

@@ -1,4 +1,4 @@
-"""timm models as trunks (``timm:NAME``); needs the extra ``yolokit[timm]``."""
+"""timm models as trunks (``timm:NAME``); needs the extra ``timm``."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _import_timm() -> ModuleType:
         import timm
     except ImportError as error:
         raise ConfigError(
-            'timm is not installed, which timm:NAME backbones need. pip install "yolokit[timm]"'
+            "timm is not installed, which timm:NAME backbones need. pip install timm"
         ) from error
     module: ModuleType = timm
     return module

@@ -12,14 +12,6 @@ from yolokit.models.export_record import ExportFormat, Precision
 
 MAX_DROP = 0.5  # AP points that an export may lose by default
 
-_PACKAGES = {
-    "onnx": "export",
-    "onnxscript": "export",
-    "onnxruntime": "export",
-    "openvino": "openvino",
-    "nncf": "int8",
-}  # package -> the extra of ours that installs it
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
@@ -57,10 +49,9 @@ def require_packages(options: ExportOptions) -> None:
     """
     missing = [name for name in _needed(options) if find_spec(name) is None]
     if missing:
-        extras = ",".join(dict.fromkeys(_PACKAGES[name] for name in missing))
         raise ExportError(
             f"this export needs {', '.join(missing)}, not installed here. Install what is "
-            f'missing: pip install "yolokit[{extras}]"'
+            f"missing: pip install {' '.join(missing)}"
         )
 
 

@@ -17,6 +17,7 @@ _QUIT_KEYS = {ord("q"), 27}  # 27: Escape
 _PROBE_SECONDS = 30.0
 _PROBE = f"import cv2; cv2.namedWindow({_TITLE!r}); cv2.destroyAllWindows()"
 _BOUNDARY = "frame"
+PORT = 8732  # of the page, where nobody else has it: an address that can be kept open in a browser
 
 
 class View(Protocol):
@@ -34,7 +35,8 @@ def open_view() -> tuple[View, str]:
     if windows_work():
         return WindowView(), "press q or Esc in the window to stop"
     view = BrowserView()
-    return view, f"no window can be opened here; watch at {view.url}"
+    taken = "" if view.port == PORT else f" (port {PORT} is taken)"
+    return view, f"no window can be opened here; watch at {view.url}{taken}"
 
 
 def windows_work() -> bool:
@@ -87,9 +89,9 @@ class BrowserView:
             def log_message(self, *_arguments: object) -> None:
                 """Keep the terminal for the progress line."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        self._server = _serve(Handler)
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}/"
         threading.Thread(target=self._server.serve_forever, name="view", daemon=True).start()
 
     def show(self, image: NDArray[np.uint8], *, hold_ms: int = 1) -> bool:
@@ -120,3 +122,16 @@ class BrowserView:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._newest is not sent)
             return None if self._closed else self._newest
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = sys.platform != "win32"  # there it would share another's port
+
+
+def _serve(handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
+    """A server at ``PORT`` of this machine, or where that is taken at any free one."""
+    try:
+        return _Server(("127.0.0.1", PORT), handler)
+    except OSError:
+        return _Server(("127.0.0.1", 0), handler)
