@@ -24,6 +24,7 @@ from labelled_sets import (
     yolo_lines,
 )
 
+from yolokit.cli.main import main
 from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.coco_tree import CocoTree
@@ -201,3 +202,23 @@ def test_every_format_feeds_the_network_the_same_tensors(
     for one, other in zip(found.truths, wanted.truths, strict=True):
         assert torch.equal(one.boxes, other.boxes)
         assert torch.equal(one.labels, other.labels)
+
+
+def test_unsplit_sets_are_shared_out_alike_whatever_their_format(tmp_path: Path) -> None:
+    """A COCO file by itself, Label Studio's export of the same, and its YOLO form."""
+    paint(tmp_path / "coco" / "images", photos("train"))
+    alone = write_json(tmp_path / "coco" / "labels.json", coco(photos("train")))
+    export = write_label_studio_set(tmp_path / "export", "train")
+    assert main(["data", "convert", str(alone), str(tmp_path / "yolo"), "--to", "yolo"]) == 0
+    found = []
+    for source in (alone, export, tmp_path / "yolo"):
+        folder = tmp_path / f"{source.stem}-split"
+        options = ["--val", "0.34", "--test", "0", "--group-by", "none"]
+        assert main(["data", "split", str(source), str(folder), *options]) == 0
+        found.append(folder)
+    for split in ("train", "val"):
+        wanted = tree_of(found[0], split)
+        assert all(same_objects(tree_of(folder, split), wanted) for folder in found)
+        for folder in found:
+            dataset = CocoDataset.load(choose_split(folder, split))
+            assert all(path.is_file() for path in dataset.image_paths)
