@@ -15,6 +15,7 @@ from torchvision_weights import (
     COCO_NAMES,
     SSDLITE,
     by_torchvision,
+    in_double,
     noise,
     published_file,
     scale_to,
@@ -56,12 +57,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def expect_same(got: Detections, expected: dict[str, NDArray[Any]], ids: list[int]) -> None:
+def expect_same(
+    got: Detections, expected: dict[str, NDArray[Any]], ids: list[int], *, rounding: float = 1.0
+) -> None:
     """Box by box, for as many as torchvision gives."""
     count = len(expected["scores"])
     assert count > 3
-    np.testing.assert_allclose(got.scores[:count], expected["scores"], atol=1e-5)
-    np.testing.assert_allclose(got.boxes[:count], expected["boxes"], atol=1e-3)
+    np.testing.assert_allclose(got.scores[:count], expected["scores"], atol=1e-5 * rounding)
+    np.testing.assert_allclose(got.boxes[:count], expected["boxes"], atol=1e-3 * rounding)
     assert [ids[label] for label in got.labels[:count]] == expected["labels"].tolist()
 
 
@@ -70,9 +73,10 @@ def expect_torchvisions(name: str, file: Path, side: int | None = None) -> None:
     write_weights(file, model)
     ours = yolokit.load(f"torchvision:{name}={file}", device="cpu")
     own = ours.card.predict.eval_score_threshold
-    if side is not None:
-        scale_to(model, side)
-        scale_to(ours.backend.detector.network, side)  # type: ignore[attr-defined]
+    for each in (model, ours.backend.detector.network):  # type: ignore[attr-defined]
+        if side is not None:
+            scale_to(each, side)
+        in_double(each)
     for found, picture in zip(ours.predict_images(PICTURES, conf=own), PICTURES, strict=True):
         expect_same(found, by_torchvision(model, picture), ours.category_ids)
 
@@ -89,7 +93,7 @@ def test_what_is_found_is_what_torchvision_finds(name: str, tmp_path: Path) -> N
     [each for each in DETECTORS if each not in (SSDLITE, FASTER) and "keypoint" not in each],
 )
 def test_what_every_other_finds_is_what_torchvision_finds(name: str, tmp_path: Path) -> None:
-    expect_torchvisions(name, tmp_path / "weights.pth", side=None if "ssd" in name else 160)
+    expect_torchvisions(name, tmp_path / "weights.pth", side=None if "ssd" in name else 128)
 
 
 def test_every_detector_of_torchvision_is_known() -> None:
@@ -205,9 +209,12 @@ def test_an_epsilon_that_torchvision_changes_is_changed(cache: Path, name: str) 
     theirs = torchvision.models.get_model(name, weights="DEFAULT").eval()
     ours = yolokit.load(f"torchvision:{name}", device="cpu")
     for each in (theirs, ours.backend.detector.network):  # type: ignore[attr-defined]
-        scale_to(each, 160)
+        scale_to(each, 128)
+        in_double(each)
     (got,) = ours.predict_images(PICTURES[:1], conf=0.05)
-    expect_same(got, by_torchvision(theirs, PICTURES[0]), ours.category_ids)
+    found = by_torchvision(theirs, PICTURES[0])
+    best = {key: values[:20] for key, values in found.items()}
+    expect_same(got, best, ours.category_ids, rounding=10)  # weights are scaled in 32 bits
 
 
 def test_offline_it_says_which_file_goes_where(cache: Path) -> None:

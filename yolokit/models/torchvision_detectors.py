@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from yolokit.backbones.detector_weights import fold_epsilon, published_epsilon
-from yolokit.backbones.folding import fold_batch_norms
 from yolokit.backbones.torchvision_models import get_model, get_model_weights
 from yolokit.backbones.weight_files import fetch_weights, read_state_dict
 from yolokit.errors import WeightsError
@@ -86,7 +85,7 @@ def load_detector(wanted: TorchvisionName) -> TorchvisionDetector:
     if (epsilon := published_epsilon(name)) is not None:
         fold_epsilon(network, epsilon)
     _leave_out_what_follows_the_boxes(network)
-    network = fold_batch_norms(network).to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)
     known = {number: each for number, each in enumerate(classes) if each not in _NO_CLASS}
     return TorchvisionDetector(
         name=wanted.detector,
