@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from yolokit.report.page import Html, text
 
 _COLOURS = 6  # classes s0 to s5 of the page's style
+_LONGEST_PLAIN = 5  # characters of a number on an axis, beyond which it is written with an exponent
 _MOST_DOTS = 60  # points on a line from which dots would only thicken it
 
 
@@ -84,7 +85,7 @@ def line_chart(
     y_ticks = ticks(0.0, highest if highest > 0 else 1.0, whole=False)
     frame = Frame(
         size=(360, 224),
-        margins=(56, 10, 16, 38),
+        margins=(64, 10, 16, 38),
         x_range=(min(xs), max(xs)),
         y_range=(0.0, y_ticks[-1]),
     )
@@ -213,12 +214,10 @@ def _svg(frame: Frame, title: str, drawing: Sequence[Html]) -> Html:
 def _axes(frame: Frame, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Html:
     left, _, right, bottom = frame.edges
     parts = []
-    for value in y_ticks:
+    for value, label in zip(y_ticks, _tick_labels(y_ticks), strict=True):
         y = frame.y(value)
         parts.append(f'<path class="grid" d="M{left} {y:.1f}H{right}"/>')
-        parts.append(
-            f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{_short(value)}</text>'
-        )
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for value in x_ticks:
         x = frame.x(value)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
@@ -237,11 +236,17 @@ def _names(frame: Frame, x_label: str, y_label: str) -> Html:
     )
 
 
-def _short(value: float) -> str:
-    """A tick's number in at most five characters or so: 0.25, 5000, 8e-4."""
-    plain = f"{value:g}"
-    if len(plain) <= 5:
+def _tick_labels(values: Sequence[float]) -> list[str]:
+    """An axis's numbers, all written alike and in at most six characters: 0.25, 5000, 1.5e-3."""
+    plain = [f"{value:g}" for value in values]
+    if max(map(len, plain), default=0) <= _LONGEST_PLAIN:
         return plain
+    return [_with_exponent(value) for value in values]
+
+
+def _with_exponent(value: float) -> str:
+    if value == 0:
+        return "0"
     mantissa, _, exponent = f"{value:e}".partition("e")
     return f"{float(mantissa):g}e{int(exponent)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import shlex
 from collections.abc import Mapping
@@ -57,8 +58,13 @@ class Run:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch that the saved model is of, counted from 1."""
-        return int(self.card.metrics.get("epoch") or 0)
+        """The epoch that the saved model is of, counted from 1: of equal APs the last."""
+        scored = [
+            (float(row["AP"]), int(row["epoch"]))
+            for row in self.epochs
+            if row.get("AP") and not math.isnan(float(row["AP"]))
+        ]
+        return max(scored)[1] if scored else int(self.card.metrics.get("epoch") or 0)
 
     @property
     def model_name(self) -> str:
