@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator
+from operator import length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -198,17 +198,21 @@ def _score_model(
         chosen,
         batch_size=batch_size,
         workers=workers,
-        progress=None if quiet else _with_bar,
+        progress=None if quiet else _with_progress,
     )
     seconds = monotonic() - started
     return Results(model, split, metrics, rows, dataset.tree, dataset, predictor, seconds)
 
 
-def _with_bar(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches, with a progress bar on stderr where that is a terminal."""
-    quiet = not sys.stderr.isatty()
-    with click.progressbar(batches, label="evaluating", file=sys.stderr, hidden=quiet) as bar:
-        yield from bar
+def _with_progress(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, with a line on stderr that is gone at the end, where that is a terminal."""
+    from yolokit.cli.progress_line import ProgressLine
+
+    line, total = ProgressLine(), max(1, length_hint(batches))
+    for done, batch in enumerate(batches):
+        line("evaluating", done / total)
+        yield batch
+    line.clear()
 
 
 def find_truth(data: Path, split: str) -> tuple[Path, CocoTree]:
