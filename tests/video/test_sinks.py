@@ -122,7 +122,7 @@ def test_pictures_are_rgb(tmp_path: Path, suffix: str) -> None:
 
 
 def test_names_spare_what_lies_there(tmp_path: Path) -> None:
-    for left in ("x.jpg", "film.mp4", "clip.part.mkv"):
+    for left in ("x.jpg", "film.mp4", "clip.part.mkv", "show.part.webm"):
         (tmp_path / left).write_text("of an earlier run")
     names = OutputNames(tmp_path, [])
     assert names.name(picture(Path("a/x.jpg")), ".jpg").name == "a_x.jpg"
@@ -130,6 +130,9 @@ def test_names_spare_what_lies_there(tmp_path: Path) -> None:
     assert names.name(film, ".mp4").name == "b_film.mp4"
     clip = Source("b/clip.avi", Kind.VIDEO, Path("b/clip.avi"))  # its rescue file would be lost
     assert names.name(clip, ".mp4").name == "b_clip.mp4"
+    show = Source("b/show.avi", Kind.VIDEO, Path("b/show.avi"))
+    assert names.name(show, ".mp4").name == "show.mp4"
+    assert names.name(show, ".webm").name == "b_show.webm"
 
 
 def test_a_picture_at_an_address_is_named_after_it(tmp_path: Path) -> None:

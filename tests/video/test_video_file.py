@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,9 +15,31 @@ from yolokit.errors import SourceError
 from yolokit.video.video_file import VideoFile, fastest_fps
 
 
+@pytest.fixture(params=[".mp4", ".webm"])
+def suffix(request: pytest.FixtureRequest) -> str:
+    """Of each kind of video."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.mark.parametrize(("kind", "codec"), [(".mp4", b"FMP4"), (".webm", b"VP80")])
+def test_the_codec_is_that_of_the_format(
+    tmp_path: Path, kind: str, codec: bytes, counters: SimpleNamespace
+) -> None:
+    """Browsers play VP8 in WebM, which is Matroska that says so in its head."""
+    video = VideoFile(tmp_path / f"out{kind}", size_wh=(64, 48), fps=25)
+    video.write(counters.image(3))
+    video.close()
+    capture = cv2.VideoCapture(str(video.path))
+    assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == codec
+    assert (b"webm" in video.path.read_bytes()[:64]) == (kind == ".webm")
+
+
 @pytest.mark.parametrize("fps", [12.5, 30000 / 1001, 25.0, 7.3])
-def test_frames_and_rate_are_kept(tmp_path: Path, fps: float, counters: SimpleNamespace) -> None:
-    video = VideoFile(tmp_path / "deep" / "out.mp4", size_wh=(64, 48), fps=fps)
+def test_frames_and_rate_are_kept(
+    tmp_path: Path, fps: float, suffix: str, counters: SimpleNamespace
+) -> None:
+    video = VideoFile(tmp_path / "deep" / f"out{suffix}", size_wh=(64, 48), fps=fps)
     for number in range(30):
         video.write(counters.image(number))
     assert not video.path.exists()
@@ -24,14 +47,14 @@ def test_frames_and_rate_are_kept(tmp_path: Path, fps: float, counters: SimpleNa
     frames, read_fps = counters.read_video(video.path)
     assert [counters.read(frame) for frame in frames] == list(range(30))
     assert read_fps == pytest.approx(fps, abs=1e-2)
-    assert [path.name for path in video.path.parent.iterdir()] == ["out.mp4"]
+    assert [path.name for path in video.path.parent.iterdir()] == [f"out{suffix}"]
 
 
-def test_odd_size_and_colour(tmp_path: Path, counters: SimpleNamespace) -> None:
+def test_odd_size_and_colour(tmp_path: Path, suffix: str, counters: SimpleNamespace) -> None:
     image = np.zeros((31, 33, 3), np.uint8)
     image[..., 0] = 200  # red
     image[:, -1] = (0, 0, 200)  # the last column must not be cut off
-    video = VideoFile(tmp_path / "odd.mp4", size_wh=(33, 31), fps=5)
+    video = VideoFile(tmp_path / f"odd{suffix}", size_wh=(33, 31), fps=5)
     video.write(image)
     video.close()
     ((frame,), _) = counters.read_video(video.path)
@@ -49,8 +72,10 @@ def test_frames_of_another_size_are_scaled(tmp_path: Path, counters: SimpleNames
     assert [counters.read(frame) for frame in frames] == [7, 8]
 
 
-def test_abort_leaves_only_the_rescue(tmp_path: Path, counters: SimpleNamespace) -> None:
-    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+def test_abort_leaves_only_the_rescue(
+    tmp_path: Path, suffix: str, counters: SimpleNamespace
+) -> None:
+    video = VideoFile(tmp_path / f"out{suffix}", size_wh=(64, 48), fps=5)
     for number in range(10):
         video.write(counters.image(number))
     video.abort()
@@ -58,8 +83,15 @@ def test_abort_leaves_only_the_rescue(tmp_path: Path, counters: SimpleNamespace)
     assert len(counters.read_video(video.rescue)[0]) == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("out.mp4", "out.part.mkv"),
+        pytest.param("out.webm", "out.part.webm", marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_process_leaves_a_video_that_plays(
-    tmp_path: Path, counters: SimpleNamespace
+    tmp_path: Path, name: str, part: str, counters: SimpleNamespace
 ) -> None:
     script = """
 import os, signal, sys
@@ -72,11 +104,11 @@ for _ in range(250):
     video.write(rng.integers(0, 255, (240, 320, 3), dtype=np.uint8))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    path = tmp_path / "out.mp4"
+    path = tmp_path / name
     killed = subprocess.run([sys.executable, "-c", script, str(path)], timeout=120)
     assert killed.returncode == -9
     assert not path.exists()
-    frames, _ = counters.read_video(tmp_path / "out.part.mkv")
+    frames, _ = counters.read_video(tmp_path / part)
     assert len(frames) > 100
 
 
@@ -87,8 +119,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out.part.mkv"]
 
 
-def test_lost_frames_are_noticed(tmp_path: Path, counters: SimpleNamespace) -> None:
-    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+def test_lost_frames_are_noticed(tmp_path: Path, suffix: str, counters: SimpleNamespace) -> None:
+    video = VideoFile(tmp_path / f"out{suffix}", size_wh=(64, 48), fps=5)
     video.write(counters.image(1))
     video.frames += 1  # as when the encoder dropped one silently
     with pytest.raises(SourceError, match="1 of 2 frames"):
@@ -135,6 +167,17 @@ def test_a_film_plays_at_the_speed_of_its_source(
         assert len(numbers) in (6, 7)
         assert all(abs(10 * number - 100 * place) <= 100 for place, number in enumerate(numbers))
     assert len(numbers) == len(times_ms) + video.repeated - video.dropped
+
+
+@pytest.mark.parametrize("fps", [240.0, 960.0])
+def test_slow_motion_is_whole_in_a_clock_of_milliseconds(
+    tmp_path: Path, fps: float, counters: SimpleNamespace
+) -> None:
+    video = VideoFile(tmp_path / "out.webm", size_wh=(64, 48), fps=fps)
+    for number in range(60):
+        video.write(counters.image(number))
+    video.close()
+    assert shown(video.path, counters) == list(range(60))
 
 
 @pytest.mark.parametrize(

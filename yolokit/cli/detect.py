@@ -14,6 +14,7 @@ from yolokit.cli.share import Share, device_option, precision_option, quiet_opti
 
 if TYPE_CHECKING:
     from yolokit.inference.exported import ComputePrecision
+    from yolokit.video.video_file import VideoFormat
     from yolokit.video.view import View
 
 SKIPPED_SOME = 3  # exit status: done, but not everything could be read
@@ -58,6 +59,13 @@ _DEFAULT_OUT = Path("runs/detect")
 @click.option("--save-crops", is_flag=True, help="Also cut each object out, to crops/CLASS/.")
 @click.option("--save-video/--no-save-video", default=True, help="Write annotated videos.")
 @click.option(
+    "--video-format",
+    type=click.Choice(["mp4", "webm"]),
+    default="mp4",
+    help="mp4 (MPEG-4) is quick and for players; webm (VP8) is for browsers, and takes long.",
+    show_default=True,
+)
+@click.option(
     "--line-width",
     type=click.IntRange(min=1),
     help="Pixels of the boxes' lines.  [default: to suit the picture]",
@@ -84,6 +92,7 @@ def command(
     save_txt: bool,
     save_crops: bool,
     save_video: bool,
+    video_format: VideoFormat,
     line_width: int | None,
     hide_labels: bool,
     as_json: bool,
@@ -99,7 +108,7 @@ def command(
     are fetched once (torchvision:NAME=FILE takes a file's).
 
     Of a camera or stream the newest frame is looked at, and those that came meanwhile are dropped.
-    Annotated videos play at the speed of the source, without its sound.
+    Annotated videos play at the speed of the source, without its sound; browsers play NAME.webm.
 
     --save-json writes one record a frame to detections.json, for a data set COCO result rows to
     detections_SPLIT.json; --json prints the same records, a line each, as they come. --save-txt
@@ -140,7 +149,10 @@ def command(
         click.echo(f"note: {note}", err=True)
     partly, stopped = False, None
     outputs = Outputs(
-        video=save_video, crops=save_crops, text=save_txt, style=Style(line_width, not hide_labels)
+        video=video_format if save_video else None,
+        crops=save_crops,
+        text=save_txt,
+        style=Style(line_width, not hide_labels),
     )
     with _folder(out) as folder, stop_on_signals() as stopping, _live_view(show) as view:
         manner = Manner(

@@ -20,6 +20,7 @@ from yolokit.video.object_sinks import CropSink, TextSink
 from yolokit.video.pipeline import Observe, Predict, run_pipeline
 from yolokit.video.reader import FrameReader
 from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
+from yolokit.video.video_file import VideoFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Outputs:
     """What is written, beside annotated pictures.
 
     Args:
-        video: annotated videos, too.
+        video: annotated videos, too, in this format; None: no videos.
         crops: each object's pixels, in a folder for each class.
         text: YOLO's text with scores, a file for each picture or frame.
         json_file: detections go there as well: one record a frame, or COCO result rows.
@@ -55,7 +56,7 @@ class Outputs:
         style: of the boxes that are drawn.
     """
 
-    video: bool = True
+    video: VideoFormat | None = "mp4"
     crops: bool = False
     text: bool = False
     json_file: Path | None = None
@@ -104,7 +105,8 @@ def detect(
 
     Raises:
         SourceError: no source could be read, or a thread failed. Nothing half-written is left
-            under a final name; an unfinished video stays as ``NAME.part.mkv``.
+            under a final name; an unfinished video stays as ``NAME.part.mkv``
+            or ``NAME.part.webm``.
     """
     reader = FrameReader(sources)
     outputs = outputs or Outputs()

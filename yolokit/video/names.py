@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from yolokit.video.frames import Source
-from yolokit.video.video_file import VideoFile
+from yolokit.video.video_file import rescue_of
 
+_VIDEOS = (".mp4", ".webm")
 _UNSAFE = re.compile(r"[^\w.-]+")  # of a URL: slashes, colons, question marks
 
 
@@ -37,8 +38,7 @@ class OutputNames:
         """
         for stem in _stems(source):
             chosen = self.folder / (stem + suffix)
-            rescue = chosen.with_name(f"{chosen.stem}.part.mkv")  # of a film that was cut short
-            there = chosen.exists() or (suffix == VideoFile.SUFFIX and rescue.exists())
+            there = chosen.exists() or (suffix in _VIDEOS and rescue_of(chosen).exists())
             if _key(chosen) not in self._taken and not there:
                 break
         self._taken.add(_key(chosen))

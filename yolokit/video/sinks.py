@@ -19,7 +19,7 @@ from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
 from yolokit.video.sound import may_have_sound
-from yolokit.video.video_file import VideoFile, fastest_fps
+from yolokit.video.video_file import VideoFile, VideoFormat, fastest_fps
 
 _FIRST_FRAMES = 8  # held back to see how close frames come; of 4K, 200 MB
 _JPEG_QUALITY = 95  # percent
@@ -52,10 +52,12 @@ class AnnotatedSink:
     Args:
         names: where to.
         draw: a frame and its detections to RGB pixels of the frame's size.
-        videos: False writes pictures only.
+        videos: what is written of videos; None writes pictures only.
     """
 
-    def __init__(self, names: OutputNames, draw: Draw, *, videos: bool = True) -> None:
+    def __init__(
+        self, names: OutputNames, draw: Draw, *, videos: VideoFormat | None = "mp4"
+    ) -> None:
         self.written: list[Path] = []
         self.notes: list[str] = []
         self._names, self._draw, self._videos = names, draw, videos
@@ -71,7 +73,7 @@ class AnnotatedSink:
             self._source = frame.source
         if frame.source.kind is Kind.IMAGE:
             self._picture(frame.source, self._draw(frame, detections))
-        elif self._videos:
+        elif self._videos is not None:
             drawn = self._draw(frame, detections)
             if self._video is not None:
                 self._video.write(drawn, at_ms=frame.pts_ms)
@@ -106,7 +108,7 @@ class AnnotatedSink:
         if not self._live:
             fps = fastest_fps(fps, [at_ms for _, at_ms in self._first])
         height, width = self._first[0][0].shape[:2]
-        path = self._names.name(self._source, VideoFile.SUFFIX)
+        path = self._names.name(self._source, f".{self._videos}")
         self._video = VideoFile(path, size_wh=(width, height), fps=fps)
         for drawn, at_ms in self._first:
             self._video.write(drawn, at_ms=at_ms)

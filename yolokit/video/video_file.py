@@ -1,9 +1,12 @@
 """A video file that survives a crash and plays where people are.
 
-OpenCV's wheels carry no H.264 encoder (its licence), and their VP9 takes 100 times as long as
-MPEG-4. So MPEG-4 it is. An .mp4 is worthless until its index is written at the end; a .mkv can be
-played up to the last second whenever writing stopped. Both are written, for 2 ms a frame at
-768×432; the .mkv goes once the .mp4 is whole.
+OpenCV's wheels carry no H.264 encoder (its licence). What they have, in milliseconds of a processor
+a frame of 640×360: MPEG-4 1, VP8 19, VP9 170. Browsers play the latter two only, players all three.
+So MPEG-4 it is unless VP8 is asked for: at 1920×1080 that takes longer than detecting.
+
+An .mp4 is worthless until its index is written at the end; a .mkv or .webm can be played up to the
+last second whenever writing stopped. So a .mkv is written beside an .mp4, for as long again, and
+goes once that is whole; a .webm takes its final name when it is.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,7 +23,11 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
 
-_CODEC = "mp4v"
+VideoFormat: TypeAlias = Literal["mp4", "webm"]
+
+_CODECS = {".mp4": "mp4v", ".webm": "VP80"}
+_RESCUES = {".mp4": ".mkv", ".webm": ".webm"}  # what plays though its writing was cut short
+_CLOCK_S = 0.001  # what Matroska and WebM round times to
 _MOST_TICKS = 65535  # MPEG-4 counts time in at most so many parts of a second
 _EPSILON = 1e-6  # frames; what rounding makes of a place that is a whole number
 _LONGEST_GAP_MS = 600_000.0  # between two frames; a longer one is a clock that was set anew
@@ -29,7 +37,7 @@ class VideoFile:
     """Writes frames of one size; ``path`` appears when it is closed.
 
     Args:
-        path: the final name, ending in ``VideoFile.SUFFIX``; its folder is created.
+        path: the final name, ending in .mp4 or .webm; its folder is created.
         size_wh: (width, height) of the first frame, pixels; later frames are scaled to it. An
             odd side is extended by one pixel, which the codec needs.
         fps: frames a second; rounded where the codec cannot count so finely (above 65).
@@ -42,8 +50,6 @@ class VideoFile:
         SourceError: no encoder, or the folder cannot be written.
     """
 
-    SUFFIX = ".mp4"
-
     def __init__(self, path: Path, *, size_wh: tuple[int, int], fps: float) -> None:
         self.path = path
         self.frames = self.repeated = self.dropped = 0
@@ -52,16 +58,17 @@ class VideoFile:
         self._last: NDArray[np.uint8] | None = None
         self._size_wh = size_wh
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._whole = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-        self.rescue = path.with_name(f"{path.stem}.part.mkv")
+        self.rescue = rescue_of(path)
+        self._whole = self.rescue
+        if path.suffix != self.rescue.suffix:
+            self._whole = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         even_wh = (size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2)
         self._writers = []
-        for target in (self._whole, self.rescue):
-            code = cv2.VideoWriter.fourcc(*_CODEC)
+        for target in dict.fromkeys((self._whole, self.rescue)):
+            code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
             writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, self.fps, even_wh)
             if not writer.isOpened():
-                self._release()
-                self._whole.unlink(missing_ok=True)
+                self.abort()
                 raise SourceError(
                     f"cannot write video {target}. Check the folder, and that OpenCV has FFmpeg "
                     "(yolokit env), or leave the video out with --no-save-video"
@@ -122,7 +129,7 @@ class VideoFile:
         """
         self._release()
         stored = _count_frames(self._whole)  # the encoder does not report a full disk
-        if stored != self.frames:
+        if abs(stored - self.frames) > self.fps * _CLOCK_S:
             raise SourceError(
                 f"video {self.path} holds {stored} of {self.frames} frames. Is the disk full? "
                 f"What could be saved is in {self.rescue}"
@@ -133,11 +140,17 @@ class VideoFile:
     def abort(self) -> None:
         """Keep only ``rescue``, which plays as far as it goes."""
         self._release()
-        self._whole.unlink(missing_ok=True)
+        if self._whole != self.rescue:
+            self._whole.unlink(missing_ok=True)
 
     def _release(self) -> None:
         for writer in self._writers:
             writer.release()
+
+
+def rescue_of(path: Path) -> Path:
+    """Where a video is that was cut short before it took its name."""
+    return path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
 
 
 def fastest_fps(stated: float, times_ms: Sequence[float]) -> float:
