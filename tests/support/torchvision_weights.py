@@ -84,7 +84,8 @@ def _stir(model: nn.Module) -> None:
     for norm in norms:
         norm.momentum = 1.0
         norm.train()
-    model.backbone(torch.stack(pictures))  # type: ignore[operator]
+    if norms:  # SSD has none, and its backbone takes no picture as small
+        model.backbone(torch.stack(pictures))  # type: ignore[operator]
     for norm in norms:
         norm.momentum = 0.1
         norm.eval()
