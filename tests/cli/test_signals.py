@@ -57,7 +57,7 @@ def test_a_signal_to_the_group_saves_though_there_are_workers(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
-    while not process.stdout.readline().startswith("epoch 2/"):
+    while process.stdout.readline().split()[:2] != ["epoch", "1/1000"]:  # the first is always told
         assert process.poll() is None
     os.killpg(process.pid, number)
     said = process.communicate(timeout=120)[1]
@@ -75,7 +75,7 @@ def test_a_signal_to_the_group_saves_though_there_are_workers(
         ("yolokit.engine.first_and_kept.build_detector", 15, "before the first batch", False),
         ("yolokit.engine.freezing.freeze_stages", 2, "before the first batch", False),
         ("yolokit.engine.validation.evaluate_backend", 2, "after saving. Continue with", True),
-        ("yolokit.report.write.judge", 15, "only the report is missing", True),
+        ("yolokit.report.write.analyse", 15, "only the report is missing", True),
     ],
 )
 def test_a_signal_in_any_phase_of_a_training(
