@@ -15,7 +15,7 @@ from yolokit.config_file import load_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    path for name in ("*.md", "docs/**/*.md", "benchmarks/**/*.md") for path in ROOT.glob(name)
+    path for name in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md") for path in ROOT.glob(name)
 ]
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
