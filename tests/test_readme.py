@@ -14,9 +14,8 @@ from yolokit.cli.main import cli
 from yolokit.config_file import load_config
 
 ROOT = Path(__file__).parents[1]
-PAGES = [
-    path for name in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md") for path in ROOT.glob(name)
-]
+FOLDERS = ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "examples/**/*.md")
+PAGES = [path for pattern in FOLDERS for path in ROOT.glob(pattern)]
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = BLOCK.findall(README)
