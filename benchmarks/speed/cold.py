@@ -21,17 +21,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import TypeAlias
 
 from existing import existing
+from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
 FIGURES = ("seconds", "processor", "memory")
 _RSS_BYTES = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, getrusage(2)
 UNITS = {"seconds": "s", "processor": "s", "memory": "MB"}
 
-Row: TypeAlias = dict[str, float]
 Command: TypeAlias = list[str]
 
 
@@ -117,18 +116,8 @@ def run(command: Command, threads: int) -> Row:
 
 def table(rounds: Sequence[Mapping[str, Row]]) -> str:
     """Medians, and seconds beside the first contestant's: median, lowest, highest."""
-    names = list(rounds[0])
-    lines = [["", *(f"{each}, {UNITS[each]}" for each in FIGURES), "ratio", "from", "to"]]
-    for name in names:
-        cells = [f"{median(each[name][figure] for each in rounds):.2f}" for figure in FIGURES]
-        ratios = [each[name]["seconds"] / each[names[0]]["seconds"] for each in rounds]
-        spread = [f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios))]
-        lines.append([name, *cells, *spread])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in lines
-    )
+    titles = {each: f"{each}, {UNITS[each]}" for each in FIGURES}
+    return ratio_table(rounds, titles, by="seconds", digits=2)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any, TypeAlias
 
 from existing import existing
+from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
 STEPS = ("whole", "decode", "prepare", "network", "postprocess")
 
-Row: TypeAlias = dict[str, float]  # milliseconds of each step
 Contestant: TypeAlias = Callable[[], Row]
 
 
@@ -89,23 +88,8 @@ def _run(*command: Any) -> str:
 
 
 def table(rounds: Sequence[Mapping[str, Row]]) -> str:
-    """Each contestant's medians over the rounds, and its whole time beside the first one's.
-
-    Returns:
-        Aligned lines: milliseconds, the ratio's median, and its lowest and highest in a round.
-    """
-    names = list(rounds[0])
-    lines = [["", *STEPS, "ratio", "from", "to"]]
-    for name in names:
-        cells = [f"{median(each[name][step] for each in rounds):.1f}" for step in STEPS]
-        ratios = [each[name]["whole"] / each[names[0]]["whole"] for each in rounds]
-        spread = [f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios))]
-        lines.append([name, *cells, *spread])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
-        for line in lines
-    )
+    """Milliseconds, and the whole time beside the first contestant's."""
+    return ratio_table(rounds, {step: step for step in STEPS}, by="whole", digits=1)
 
 
 if __name__ == "__main__":
