@@ -11,7 +11,7 @@ from yolokit.evaluation.confusion import confusion_matrix
 from yolokit.evaluation.error_analysis import KINDS, Kind
 from yolokit.evaluation.groups import groups_by_size
 from yolokit.report.scored import Scored
-from yolokit.report.sections import count, number
+from yolokit.report.words import count, number
 
 _WIDE = 0.06  # of an interval of AP50, from which small differences cannot be told
 _FEW = 30  # objects of a class, below which its AP moves by points from one object to the next

@@ -14,13 +14,12 @@ from yolokit.report.sections import (
     calibration_section,
     classes_section,
     confusion_section,
-    count,
     losses_section,
-    number,
     numbers,
     suspects_section,
     threshold_section,
 )
+from yolokit.report.words import count, number
 
 REPORT_NAME = "report.html"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from yolokit.evaluation.calibration import LOWEST_SCORE, calibration_error, reliability
 from yolokit.evaluation.confusion import confusion_matrix
 from yolokit.evaluation.error_analysis import KINDS, Kind
@@ -13,6 +11,7 @@ from yolokit.evaluation.thresholds import THRESHOLDS, Operation
 from yolokit.report.charts import Series, bar_chart, precision_recall_chart, unit_chart
 from yolokit.report.page import Cell, Matrix, Part, Section, Table, charts, paragraph, table
 from yolokit.report.scored import Scored
+from yolokit.report.words import count, number, share, unbroken
 
 _TABLE_ROWS = 28  # classes in a table before the next one starts beside it
 _MOST_CLASSES = 24  # in a confusion matrix that can be read
@@ -244,24 +243,14 @@ def suspects_section(scored: Scored) -> Section:
             f"{each.score:.3f}",
             each.kind,
             each.class_name,
-            _unbroken(" ".join(f"{value:.0f}" for value in each.box)),
-            _unbroken("none near") if each.annotation_id is None else str(each.annotation_id),
+            unbroken(" ".join(f"{value:.0f}" for value in each.box)),
+            unbroken("none near") if each.annotation_id is None else str(each.annotation_id),
             each.annotation_class,
         ]
         for each in found
     ]
     head = ("picture", "image id", "score", "kind", "detected", "box", "annotation id", "its class")
     return Section("Surest errors", [paragraph(note, "soft"), table(head, rows, texts=5)])
-
-
-def count(of: int, one: str, many: str | None = None) -> str:
-    """A number with its noun."""
-    return f"{of} {one if of == 1 else many or one + 's'}"
-
-
-def number(value: float) -> str:
-    """A score to three places; a dash where it is undefined."""
-    return f"{value:.3f}" if math.isfinite(value) else "-"
 
 
 def _curve(name: str, values: list[float]) -> Series:
@@ -293,15 +282,7 @@ def _group_rows(groups: list[Group]) -> list[list[str]]:
         [
             each.name,
             str(each.objects),
-            *(_share(n, each.objects) for n in (each.found, each.ever_found)),
+            *(share(n, each.objects) for n in (each.found, each.ever_found)),
         ]
         for each in groups
     ]
-
-
-def _unbroken(words: str) -> str:
-    return words.replace(" ", "\u00a0")
-
-
-def _share(part: int, total: int) -> str:
-    return f"{part / total:.0%}" if total else "-"

@@ -19,7 +19,8 @@ from yolokit.report.facts import Run, bad_boxes, commands, data_rows, device_tex
 from yolokit.report.model_section import model_section
 from yolokit.report.page import Part, Section, charts, page, paragraph, table
 from yolokit.report.scored import Scored, analyse
-from yolokit.report.sections import count, number, numbers
+from yolokit.report.sections import numbers
+from yolokit.report.words import count, number
 from yolokit.signals import SignalWatch
 
 _NOT_A_LOSS = {"epoch", "step", "seconds", "lr", "data_wait", "loss", "AP", "AP50", "AP75"}
