@@ -144,10 +144,10 @@ def test_a_marker_of_the_platform_is_kept() -> None:
     assert slim.slim_requirements([line, "torch>=2"], []) == [line]
 
 
-def test_each_kind_of_model_has_its_extra() -> None:
+def test_each_kind_of_model_and_the_server_have_their_extra() -> None:
     kept = slim.slim_requirements(slim.declared_requirements(), slim.EXTRAS)
     names = [slim.name_of(line) for line in kept]
-    assert names[-2:] == ["onnxruntime", "openvino"]
+    assert {"onnxruntime", "openvino", "fastapi", "uvicorn"} <= {*names}
 
 
 def test_an_installed_package_knows_it_from_its_metadata(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_an_installed_package_knows_it_from_its_metadata(tmp_path: Path) -> None
 
 def test_an_unknown_extra_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert slim.main(["tensorrt"]) == 2
-    assert capsys.readouterr().err == "error: no extra 'tensorrt'. Name onnx or openvino\n"
+    assert capsys.readouterr().err == "error: no extra 'tensorrt'. Name onnx or openvino or serve\n"
 
 
 def closure(requirements: list[str]) -> set[str]:

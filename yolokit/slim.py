@@ -16,7 +16,7 @@ from pathlib import Path
 
 # What only training and model files of torch's need: everything else is kept.
 TRAINING = ("torch", "torchvision", "lightning", "albumentations", "safetensors", "scipy", "tqdm")
-EXTRAS = ("onnx", "openvino")  # each runs one kind of exported model
+EXTRAS = ("onnx", "openvino", "serve")  # two kinds of exported models, and a server
 
 
 def slim_requirements(requirements: Iterable[str], extras: Sequence[str]) -> list[str]:

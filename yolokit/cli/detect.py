@@ -125,12 +125,12 @@ def command(
     # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    from yolokit.cli.detect_jobs import Wanted, plan_jobs, split_classes
+    from yolokit.cli.detect_jobs import Wanted, plan_jobs
     from yolokit.cli.detect_run import Manner, run
     from yolokit.cli.progress import stop_on_signals
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
-    from yolokit.inference.classes import labels_of
+    from yolokit.inference.classes import labels_of, split_classes
     from yolokit.inference.predictor import Predictor
     from yolokit.video.detect import Outputs
 

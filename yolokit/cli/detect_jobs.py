@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,14 +57,6 @@ class Wanted:
     limit: int
     limit_given: bool
     labels: list[int] | None = None
-
-
-def split_classes(words: str, class_names: Sequence[str]) -> list[str | int]:
-    """Names and labels of classes with commas between; a name may hold a comma, or be a number."""
-    if words in class_names:
-        return [words]
-    parts = [part.strip() for part in words.split(",") if part.strip()]
-    return [int(part) if part.isdecimal() and part not in class_names else part for part in parts]
 
 
 def plan_jobs(words: tuple[str, ...]) -> list[Job]:

@@ -60,7 +60,9 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     return decode_image(_read_bytes(Path(path)), name=str(path))
 
 
-def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
+def decode_image(
+    data: bytes, *, name: str = "picture", formats: tuple[str, ...] | None = None
+) -> NDArray[np.uint8]:
     """Decode an encoded picture to upright 8-bit RGB.
 
     EXIF orientation is applied. Grey is repeated to three channels; 16-bit samples keep their
@@ -70,6 +72,7 @@ def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
     Args:
         data: the file's bytes.
         name: what to call the picture in an error.
+        formats: of Pillow's names, those that are read; None reads all.
 
     Returns:
         [H, W, 3] uint8 RGB, contiguous.
@@ -79,7 +82,7 @@ def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
             (they have no agreed range).
     """
     try:
-        with _open(io.BytesIO(data)) as image:
+        with _open(io.BytesIO(data), formats) as image:
             orientation = read_orientation(image)
             _load(image)
             turn = None if image.format in _TURNED_BY_PILLOW else TURNS.get(orientation)
@@ -88,7 +91,7 @@ def decode_image(data: bytes, *, name: str = "picture") -> NDArray[np.uint8]:
     except _UnusableError as error:
         raise ImageError(f"{name} {error}") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        reason = _reason(error)
+        reason = why_unreadable(error)
         raise ImageError(
             f"cannot decode {name}: {reason}. Replace the file or remove it from the data"
         ) from error
@@ -113,7 +116,7 @@ def verify_image(path: Path) -> PictureFacts | str:
     except FileNotFoundError:
         return "missing"
     except Exception as error:
-        return _reason(error)
+        return why_unreadable(error)
     return PictureFacts((height, width), turned)
 
 
@@ -129,6 +132,23 @@ def picture_size(path: Path) -> tuple[int, int]:
     except Exception:  # whatever it is: decoding it says why
         return 0, 0
     return (width, height) if turned else (height, width)
+
+
+def stored_size(data: bytes, formats: tuple[str, ...] | None = None) -> tuple[int, int]:
+    """(height, width) by the header of an encoded picture, before EXIF turns it; nothing is
+    decoded. (0, 0) where it is no such picture.
+
+    Args:
+        data: the file's bytes.
+        formats: as for `decode_image`.
+    """
+    try:
+        with _unlimited():
+            image = Image.open(io.BytesIO(data), formats=formats)
+        with image:
+            return image.height, image.width
+    except Exception:  # whatever it is: decoding it says why
+        return 0, 0
 
 
 def grey_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
@@ -156,8 +176,9 @@ def grey_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
     except FileNotFoundError as error:
         raise ImageError(f"no picture at {path}. Check the images folder and file_name") from error
     except Exception as error:  # whatever a decoder raises
+        why = why_unreadable(error)
         raise ImageError(
-            f"cannot decode {path}: {_reason(error)}. Replace the file or remove it from the data"
+            f"cannot decode {path}: {why}. Replace the file or remove it from the data"
         ) from error
 
 
@@ -205,7 +226,7 @@ def _unlimited() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _open(file: Path | io.BytesIO) -> Image.Image:
+def _open(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None) -> Image.Image:
     """A picture whose header is read.
 
     Raises:
@@ -214,7 +235,7 @@ def _open(file: Path | io.BytesIO) -> Image.Image:
     """
     try:
         with _unlimited():
-            image = Image.open(file)
+            image = Image.open(file, formats=formats)
     except UnidentifiedImageError:
         if _is_heif(file):
             raise _UnusableError(_HEIF_ADVICE) from None
@@ -257,7 +278,8 @@ def _read_bytes(path: Path) -> bytes:
         raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
 
 
-def _reason(error: Exception) -> str:
+def why_unreadable(error: BaseException | None) -> str:
+    """In a few words, what a decoder found wrong with a file."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture in a known format"
     if isinstance(error, OSError) and error.strerror:

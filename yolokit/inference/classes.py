@@ -35,6 +35,14 @@ def labels_of(wanted: Classes | None, class_names: Sequence[str]) -> list[int] |
     return [label for label, name in enumerate(class_names) if name in asked or label in asked]
 
 
+def split_classes(words: str, class_names: Sequence[str]) -> list[str | int]:
+    """Names and labels of classes with commas between; a name may hold a comma, or be a number."""
+    if words in class_names:
+        return [words]
+    parts = [part.strip() for part in words.split(",") if part.strip()]
+    return [int(part) if part.isdecimal() and part not in class_names else part for part in parts]
+
+
 def _known(each: str | int, class_names: Sequence[str]) -> bool:
     if isinstance(each, str):
         return each in class_names

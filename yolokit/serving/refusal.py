@@ -1,0 +1,33 @@
+"""A request that gets no detections: its HTTP status, its kind for counting, and words."""
+
+from __future__ import annotations
+
+from yolokit.errors import YolokitError
+
+RETRY_AFTER_S = 1  # what a client is asked to wait where all places are taken
+
+
+class RefusedError(YolokitError):
+    """The answer to a request that cannot be served.
+
+    Args:
+        status: of HTTP.
+        kind: one word for programs: ``busy``, ``late``, ``large``, ``picture``, …
+        message: what is wrong and what to do, for people.
+    """
+
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.kind = status, kind
+
+
+def busy(what: str) -> RefusedError:
+    """All places are taken."""
+    return RefusedError(503, "busy", f"{what}. Try again in a moment")
+
+
+def too_large(what: str, limit: str) -> RefusedError:
+    """More bytes, pixels or frames than are taken."""
+    return RefusedError(
+        413, "large", f"{what}, more than the {limit} that are taken. Send a smaller one"
+    )
