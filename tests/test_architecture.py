@@ -42,6 +42,7 @@ FLOORS = {
     "engine": 3,
     "video": 3,
     "serving": 3,
+    "tracking": 3,
     "ceiling": 3,
     "bench": 3,
     "export": 3,
@@ -63,6 +64,7 @@ SIBLINGS = {
     ("models", "backbones"),
     ("evaluation", "inference"),
     ("serving", "video"),
+    ("tracking", "video"),
     ("cli", "api"),
 }
 # Who may import a third party: a room, or one file.
@@ -74,7 +76,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "markupsafe": {"report/page.py"},
     "lightning": {"engine"},
     "click": {"cli"},
-    "cv2": {"data", "drawing.py", "synthesis", "video"},
+    "cv2": {"data", "drawing.py", "synthesis", "video", "tracking"},
     "timm": {"backbones"},
     "tqdm": {"engine/console.py"},
     "fastapi": {"serving"},
@@ -88,7 +90,8 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "onnxruntime": {"inference/onnx_backend.py", "export"},
     "openvino": {"inference/openvino_backend.py", "export"},
     "scipy": {"heads/yolo/matching.py", "data/grouping.py"},
-    "supervision": {"inference"},
+    "supervision": {"inference", "tracking/library.py"},
+    "trackers": {"tracking/library.py"},
     "torchvision": {"backbones", "models"},
     "pydantic": {
         *("sections.py", "config.py", "config_file.py"),
@@ -118,6 +121,7 @@ TORCH_FREE = {
         "evaluation",
         "video",
         "serving",
+        "tracking",
         "bench",
     ),
     *(f"inference/{name}.py" for name in ("backend", "postprocess", "predictor", "result")),
@@ -332,7 +336,15 @@ def test_command_files_load_our_rooms_only_when_they_run(name: str) -> None:
     body = ast.parse((PACKAGE / "cli" / f"{name}.py").read_text(encoding="utf-8")).body
     modules = {node.module or "" for node in body if isinstance(node, ast.ImportFrom)}
     ours = {module for module in modules if module.startswith("yolokit")}
-    light = ("_version", "errors", "signals", "cli.share", "cli.data_convert", "cli.data_split")
+    light = (
+        "_version",
+        "errors",
+        "signals",
+        "cli.share",
+        "cli.detect_options",
+        "cli.data_convert",
+        "cli.data_split",
+    )
     assert ours <= {f"yolokit.{each}" for each in light}
 
 

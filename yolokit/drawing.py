@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from yolokit.fonts import write_with
 from yolokit.label_places import Rectangle, place_labels
+from yolokit.types import Detections
 
 Rgb = tuple[int, int, int]
 _PALETTE: tuple[Rgb, ...] = (
@@ -26,6 +27,7 @@ _PALETTE: tuple[Rgb, ...] = (
     (0, 178, 148), (214, 164, 112), (120, 206, 255), (232, 74, 120), (186, 186, 64),
     (104, 196, 86), (196, 128, 200), (255, 176, 156), (88, 140, 200), (190, 200, 210),
 )  # fmt: skip
+_UNTRACKED: Rgb = (150, 150, 150)
 _LINE_SHARE = 1 / 280  # line width as a share of the picture's size
 _FINE_SIZE = 160  # pixels; on smaller pictures two pixels of line would cover the objects
 _FONT_SHARE = 1 / 32  # letter height, as a share of the picture's size
@@ -83,6 +85,34 @@ def draw_boxes(
     if scores is not None:
         texts = [f"{name} {score:.2f}" for name, score in zip(texts, scores, strict=True)]
     return draw_tagged(image, boxes, texts, [class_colour(int(label)) for label in labels], style)
+
+
+def draw_detections(
+    image: NDArray[np.uint8], detections: Detections, names: Sequence[str], style: Style = PLAIN
+) -> NDArray[np.uint8]:
+    """As ``draw_boxes``; boxes that are tracked have their track's colour, and its number.
+
+    Args:
+        image: [H, W, 3] uint8 RGB.
+        detections: in pixels of ``image``; a box without a track is grey.
+        names: C class names.
+        style: as for ``draw_boxes``.
+    """
+    found = detections
+    if found.track_ids is None:
+        return draw_boxes(image, found.boxes, found.labels, names, found.scores, style)
+    rows = zip(found.track_ids.tolist(), found.labels.tolist(), found.scores.tolist(), strict=True)
+    texts = [
+        f"{f'#{track_id} ' if track_id > 0 else ''}{names[label]} {score:.2f}"
+        for track_id, label, score in rows
+    ]
+    colours = [track_colour(track_id) for track_id in found.track_ids.tolist()]
+    return draw_tagged(image, found.boxes, texts, colours, style)
+
+
+def track_colour(track_id: int) -> Rgb:
+    """The RGB colour of a track; depends on nothing but its number, repeats after 20."""
+    return class_colour(track_id) if track_id > 0 else _UNTRACKED
 
 
 def draw_tagged(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import ExportError
 from yolokit.inference.classes import Classes
-from yolokit.inference.exported import ComputePrecision
+from yolokit.inference.exported import ComputePrecision, least_score
 from yolokit.inference.loading import load_backend
 from yolokit.inference.predictor import BATCH, Predictor, check_counts
 from yolokit.inference.result import Result
@@ -23,10 +23,12 @@ from yolokit.inference.sources import is_many
 from yolokit.inference.words import model_facts
 from yolokit.models.card import ModelCard
 from yolokit.models.torchvision_name import NOT_EXPORTED
+from yolokit.tracking.films import FRAMES_FPS
+from yolokit.tracking.tracker import TrackerName
 from yolokit.types import Detections
 from yolokit.video.feed import Given, frames_of, moves, picture_of, sources_of
 from yolokit.video.frames import Frame, Kind
-from yolokit.video.pipeline import batches
+from yolokit.video.pipeline import Follow, batches
 
 if TYPE_CHECKING:
     from yolokit.export.write import Exported
@@ -128,18 +130,63 @@ class Model(Predictor):
         check_counts(batch_size=batch_size)
         return self._watched(frames_of(flat), self._asked(**asked), batch_size)
 
+    def track(
+        self,
+        source: Given | Iterable[Given],
+        *,
+        conf: float = 0.25,
+        iou: float | None = None,
+        max_objects: int | None = None,
+        classes: Classes | None = None,
+        tracker: TrackerName = "bytetrack",
+        fps: float = FRAMES_FPS,
+        batch_size: int = BATCH,
+    ) -> Iterator[Result]:
+        """Follow objects through a film: as ``predict``, and each object keeps its ``track_id``.
+
+        Args:
+            source: the path of a film, a folder or glob of frames, an http or rtsp address, a
+                camera's number; or pictures, paths or in memory, that are the frames of one film.
+            conf: what scores more begins a track, and is reported whether it has one or not. What
+                scores from 0.1 on and continues a track is reported too.
+            iou: as for ``predict``, but of two boxes of any classes; so are ``max_objects``,
+                ``classes`` and ``batch_size``.
+            tracker: ``bytetrack``, or ``ocsort``, which takes nothing that scores less.
+            fps: frames a second of a film of pictures.
+
+        Yields:
+            One result per frame, as they come.
+
+        Raises:
+            SourceError, ImageError: what cannot be read.
+            ConfigError: the extra ``track`` is not installed, or as for ``predict``.
+            WeightsError, ValueError: as for ``predict``.
+        """
+        from yolokit.tracking.feed import film_frames
+        from yolokit.tracking.follower import weak_threshold
+        from yolokit.tracking.library import library_follower
+
+        check_counts(batch_size=batch_size)
+        asked: dict[str, Any] = {"iou": iou, "max_objects": max_objects, "classes": classes}
+        self._asked(conf=conf, **asked)
+        overlap = self.card.predict.iou_threshold if iou is None else iou
+        follow = library_follower(tracker, score_threshold=conf, iou_threshold=overlap)
+        detect = self._asked(conf=weak_threshold(conf, least_score(self.card)), **asked)
+        return self._watched(film_frames(source, fps=fps), detect, batch_size, follow)
+
     def _watched(
         self,
         frames: Iterator[Frame],
         detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
         batch_size: int,
+        follow: Follow | None = None,
     ) -> Iterator[Result]:
         for batch in batches(frames, batch_size):
             found = detect([frame.image for frame in batch])
             for frame, detections in zip(batch, found, strict=True):
                 still = frame.source.kind is Kind.IMAGE
                 yield Result(
-                    detections=detections,
+                    detections=detections if follow is None else follow(frame, detections),
                     class_names=self.class_names,
                     category_ids=self.category_ids,
                     image_hw=(frame.image.shape[0], frame.image.shape[1]),

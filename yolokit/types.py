@@ -147,11 +147,14 @@ class Detections:
         boxes: [N, 4] float32 xyxy pixels of the original picture.
         scores: [N] float32 in 0..1.
         labels: [N] int64 in 0..C-1.
+        track_ids: [N] int64, from 1: the same for an object in all frames of a film; -1 for a box
+            that belongs to no confirmed track. None where nothing is tracked.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
+    track_ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)

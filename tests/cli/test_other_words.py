@@ -45,6 +45,13 @@ TRAIN = "yolokit train yolo_mobilenet_v2 --data my_data"
         ("detect --weights m --source a.jpg", "the first argument, MODEL"),
         ("detect m --source a.jpg", "an argument after MODEL: photo.jpg"),
         ("detect m a.jpg --view-img", "--show"),
+        ("follow m film.mp4", "yolokit track MODEL SOURCE"),
+        ("track m a.mp4 --persist", "leave it out"),
+        ("track --source a.mp4 m", "an argument after MODEL: film.mp4"),
+        (
+            "track model=yolo11n.pt source=a.mp4 tracker=botsort.yaml conf=0.3",
+            "yolokit track MODEL a.mp4 --tracker bytetrack --conf 0.3",
+        ),
         ("export m --include onnx", "--format onnx"),
         ("bench m --imgsz 9", "a model brings its input size"),
         (

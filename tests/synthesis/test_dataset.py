@@ -54,7 +54,7 @@ def test_same_seed_same_bytes_other_seed_other_pictures(tmp_path: Path) -> None:
         synthesise(tmp_path / name, images=(3, 2, 1), size_hw=(96, 96), seed=seed, crowding=0.5)
     first, again, other = (content(tmp_path / name) for name in "abc")
     assert first == again
-    assert first.keys() == other.keys() and len(first) == 3 + 6 + 1
+    assert first.keys() == other.keys() and len(first) == 3 + 6 + 2
     assert all(first[name] != other[name] for name in first)
 
 
@@ -157,6 +157,25 @@ def test_video_moves(crowded: Path) -> None:
     # Most of the picture stands still, what an object left or reached has changed.
     changed = (np.abs(frames[0] - frames[30]).max(axis=2) > 60).mean()
     assert 0.02 < changed < 0.6
+
+
+def test_tracks_of_the_video_are_where_it_moves(crowded: Path) -> None:
+    """Against the film itself: what differs from the still ground lies in the boxes of truth."""
+    rows = np.loadtxt(crowded / "shapes_tracks.txt", delimiter=",")
+    assert sorted(set(rows[:, 1])) == [1, 2, 3, 4] and set(rows[:, 0]) == set(range(1, 61))
+    assert (np.diff(rows[:, 0]) >= 0).all()
+    for track in (1, 2, 3, 4):
+        assert len(set(rows[rows[:, 1] == track, 7])) == 1  # an object is of one class
+    capture = cv2.VideoCapture(str(crowded / "shapes.mp4"))
+    frames = np.array([capture.read()[1] for _ in range(60)], np.float32)
+    ground = np.median(frames, axis=0)
+    for number in (1, 30, 60):
+        moved = np.abs(frames[number - 1] - ground).max(axis=2) > 70
+        inside = np.zeros(moved.shape, np.bool_)
+        for x, y, width, height in rows[rows[:, 0] == number, 2:6].astype(int):
+            assert moved[y : y + height, x : x + width].mean() > 0.1
+            inside[max(0, y - 6) : y + height + 6, max(0, x - 6) : x + width + 6] = True
+        assert (moved & ~inside).sum() < 0.05 * (moved & inside).sum()  # a ground it hid till then
 
 
 def test_shape_mask_of_a_disc_is_the_disc() -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import Share, device_option, precision_option, quiet_option
+from yolokit.cli.detect_options import (
+    choosing_options,
+    out_option,
+    telling_options,
+    video_options,
+)
 
 if TYPE_CHECKING:
     from yolokit.inference.exported import ComputePrecision
     from yolokit.video.video_file import VideoFormat
-    from yolokit.video.view import View
 
 SKIPPED_SOME = 3  # exit status: done, but not everything could be read
 _DEFAULT_OUT = Path("runs/detect")
@@ -24,59 +26,14 @@ _DEFAULT_OUT = Path("runs/detect")
 @click.command(name="detect", short_help="Detect in pictures, videos, cameras and streams.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("source", nargs=-1, required=True)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for what is written; nothing there is overwritten.  "
-    "[default: runs/detect, then runs/detect-2, ...]",
-)
-@click.option(
-    "--conf",
-    type=Share(),
-    default=0.25,
-    help="Report what scores more.",
-    show_default=True,
-)
-@click.option(
-    "--iou",
-    type=Share(),
-    help="Of two boxes of a class that overlap by more, one falls.  [default: the model's own]",
-)
-@click.option(
-    "--max-objects",
-    "--max-det",
-    type=click.IntRange(min=1),
-    help="At most this many in a picture.  [default: the model's own]",
-)
-@click.option(
-    "--classes",
-    help="Report these classes only: names or numbers, with commas between.",
-    metavar="NAME,...",
-)
+@out_option(str(_DEFAULT_OUT))
+@choosing_options
 @click.option("--show", is_flag=True, help="Watch live, in a window or a browser.")
 @click.option("--save-json", is_flag=True, help="Also write the detections as JSON.")
 @click.option("--save-txt", is_flag=True, help="Also write YOLO's text, with scores, to labels/.")
 @click.option("--save-crops", is_flag=True, help="Also cut each object out, to crops/CLASS/.")
-@click.option("--save-video/--no-save-video", default=True, help="Write annotated videos.")
-@click.option(
-    "--video-format",
-    type=click.Choice(["mp4", "webm"]),
-    default="mp4",
-    help="mp4 (MPEG-4) is quick and for players; webm (VP8) is for browsers, and takes long.",
-    show_default=True,
-)
-@click.option(
-    "--line-width",
-    type=click.IntRange(min=1),
-    help="Pixels of the boxes' lines.  [default: to suit the picture]",
-)
-@click.option("--hide-labels", is_flag=True, help="Draw boxes without names and scores.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON a picture or frame, no other."
-)
-@quiet_option
-@device_option
-@precision_option
+@video_options
+@telling_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -126,8 +83,9 @@ def command(
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     from yolokit.cli.detect_jobs import Wanted, plan_jobs
-    from yolokit.cli.detect_run import Manner, run
+    from yolokit.cli.detect_run import run
     from yolokit.cli.progress import stop_on_signals
+    from yolokit.cli.watching import Manner, live_view, output_folder
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
     from yolokit.inference.classes import labels_of, split_classes
@@ -154,9 +112,12 @@ def command(
         text=save_txt,
         style=Style(line_width, not hide_labels),
     )
-    with _folder(out) as folder, stop_on_signals() as stopping, _live_view(show) as view:
+    with (
+        output_folder(out, _DEFAULT_OUT) as folder,
+        stop_on_signals() as stopping,
+        live_view(show) as view,
+    ):
         manner = Manner(
-            outputs=outputs,
             save_json=save_json,
             quiet=quiet,
             as_json=as_json,
@@ -166,41 +127,10 @@ def command(
         for job in jobs:
             if stopping.event.is_set():
                 break
-            outcome = run(job, predictor, wanted, folder, manner)
+            outcome = run(job, predictor, wanted, folder, outputs, manner)
             partly = partly or bool(outcome.skipped) or outcome.broken_off
         stopped = stopping.number
     if stopped is not None:
         ctx.exit(128 + stopped)
     if partly:
         ctx.exit(SKIPPED_SOME)
-
-
-@contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    """The folder that the user gave, or a new one, which goes again if nothing was written."""
-    from yolokit.files import new_folder
-
-    if out is not None:
-        yield out
-        return
-    folder = new_folder(_DEFAULT_OUT)
-    try:
-        yield folder
-    finally:
-        with suppress(OSError):  # not empty
-            folder.rmdir()
-
-
-@contextmanager
-def _live_view(wanted: bool) -> Iterator[View | None]:
-    if not wanted:
-        yield None
-        return
-    from yolokit.video.view import open_view
-
-    view, hint = open_view()
-    click.echo(hint, err=True)
-    try:
-        yield view
-    finally:
-        view.close()

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import click
 import numpy as np
@@ -75,7 +76,7 @@ class Teller:
         self._film.add(detections, seconds)
         self._seen += frame.source.kind is Kind.IMAGE
         if self._as_json:
-            click.echo(json.dumps(to_record(frame, detections, self._names), allow_nan=False))
+            click.echo(json.dumps(self.record(frame, detections), allow_nan=False))
         elif frame.source.kind is Kind.IMAGE:
             self._picture(frame)
         elif not self._silent:
@@ -87,12 +88,19 @@ class Teller:
         if source is None or source.kind is Kind.IMAGE or self._silent:
             return
         self._line.clear()
-        found = listed_counts(film.objects, self._names)
         click.echo(
-            f"{tamed(source.name)}: {_frames(film.frames)}, found {tamed(found)} "
+            f"{tamed(source.name)}: {_frames(film.frames)}, found {tamed(self.found())} "
             f"({_milliseconds(film)} ms a frame)"
         )
         self._source = None
+
+    def record(self, frame: Frame, detections: Detections) -> dict[str, Any]:
+        """What a line of JSON says of a frame."""
+        return to_record(frame, detections, self._names)
+
+    def found(self) -> str:
+        """What was found in the film that ends."""
+        return listed_counts(self._film.objects, self._names)
 
     def table(self) -> str:
         """How many objects of each class were found in how many pictures or frames."""

@@ -23,7 +23,18 @@ from yolokit.errors import YolokitError
 from yolokit.signals import SignalWatch, StoppedBySignal, deaf
 
 # Each is a file beside this one with a ``command``, which may return its exit status.
-COMMANDS = ("train", "eval", "compare", "detect", "serve", "export", "bench", "data", "env")
+COMMANDS = (
+    "train",
+    "eval",
+    "compare",
+    "detect",
+    "track",
+    "serve",
+    "export",
+    "bench",
+    "data",
+    "env",
+)
 FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _LONGEST_LINE, _END = 4000, 500  # characters of an error; of its end, what is kept if it is longer

@@ -13,6 +13,7 @@ from pathlib import Path
 _CONFIG = "yolo_mobilenet_v2"
 _COMMANDS = {  # their command -> ours
     **dict.fromkeys(("predict", "infer", "inference", "test_image", "demo"), "detect"),
+    **dict.fromkeys(("follow", "mot"), "track"),
     **dict.fromkeys(("val", "validate", "valid", "test", "evaluate", "evaluation"), "eval"),
     **dict.fromkeys(("fit", "finetune", "fine-tune"), "train"),
     **dict.fromkeys(("benchmark", "profile", "speed"), "bench"),
@@ -26,6 +27,7 @@ _SHOWN_AS = {
     "train": f"yolokit train {_CONFIG} --data my_data",
     "eval": "yolokit eval MODEL --data my_data",
     "detect": "yolokit detect MODEL SOURCE",
+    "track": "yolokit track MODEL SOURCE",
     "export": "yolokit export MODEL --format onnx",
     "bench": "yolokit bench MODEL",
 }
@@ -111,6 +113,12 @@ _DETECT: _Meaning = {
     "exist-ok": (f"{_LEAVE_OUT}: --out never overwrites", ""),
     "half": (f"{_LEAVE_OUT}: 16 bits are used where they are faster", ""),
 }
+_TRACK: _Meaning = {
+    **_DETECT,
+    "source": ("an argument after MODEL: {}", "film.mp4"),
+    "tracker": ("--tracker bytetrack", ""),
+    "persist": (f"{_LEAVE_OUT}: numbers are kept through a film", ""),
+}
 _EXPORT: _Meaning = {
     "model": ("the first argument, {}", "MODEL"),
     "format": ("--format {}", "onnx"),
@@ -137,6 +145,7 @@ _OF_COMMAND = {
     "train": _TRAIN,
     "eval": _EVAL,
     "detect": _DETECT,
+    "track": _TRACK,
     "export": _EXPORT,
     "bench": _BENCH,
 }
@@ -206,7 +215,7 @@ def _written_here(command: str, settings: Mapping[str, str]) -> str:
     known = model and not model.lower().endswith((".pt", ".yaml"))
     words = ["yolokit", command]
     words.append(_CONFIG if command == "train" else shlex.quote(model) if known else "MODEL")
-    if command == "detect":
+    if command in ("detect", "track"):
         words.append(shlex.quote(settings.get("source", "SOURCE")))
     for name, value in settings.items():
         ours, _ = _OF_COMMAND[command].get(name, ("", ""))

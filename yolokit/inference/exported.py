@@ -84,6 +84,12 @@ def require_precision(precision: ComputePrecision, record: ExportRecord, where: 
         )
 
 
+def least_score(card: Card) -> float | None:
+    """What scores no more a model cannot give: it was suppressed inside; None: it gives all."""
+    nms = card.export.nms if card.export else None
+    return None if nms is None else nms.score_threshold
+
+
 def require_within_nms(
     card: Card,
     *,

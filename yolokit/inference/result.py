@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from yolokit.data.images import read_image
-from yolokit.drawing import Style, draw_boxes
+from yolokit.drawing import Style, draw_detections
 from yolokit.errors import ImageError, YolokitError
 from yolokit.files import written_atomically
 from yolokit.inference.words import counted
@@ -34,12 +34,14 @@ class Detection:
         score: 0..1.
         label: 0..C-1.
         name: of its class.
+        track_id: the same for an object in all frames of a film; None where there is none.
     """
 
     box: tuple[float, float, float, float]
     score: float
     label: int
     name: str
+    track_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
@@ -76,8 +78,10 @@ class Result:
         return True  # a picture in which nothing was found is a result too
 
     def __iter__(self) -> Iterator[Detection]:
-        for (x1, y1, x2, y2), score, label in self._rows():
-            yield Detection((x1, y1, x2, y2), score, label, self.class_names[label])
+        for ((x1, y1, x2, y2), score, label), track_id in zip(
+            self._rows(), self._ids(), strict=True
+        ):
+            yield Detection((x1, y1, x2, y2), score, label, self.class_names[label], track_id)
 
     def __repr__(self) -> str:
         return f"<Result {self._title()}>"
@@ -143,6 +147,11 @@ class Result:
         return self.detections.labels
 
     @property
+    def track_ids(self) -> NDArray[np.int64] | None:
+        """[N] from 1, -1 for a box of no confirmed track; None where nothing was tracked."""
+        return self.detections.track_ids
+
+    @property
     def names(self) -> list[str]:
         """The class name of each of the N boxes."""
         return [self.class_names[label] for label in self.labels]
@@ -158,9 +167,8 @@ class Result:
             ImageError: as ``image``.
         """
         style = Style(line_width, labels)
-        found = self.detections
         return Image.fromarray(
-            draw_boxes(self.image, found.boxes, found.labels, self.class_names, found.scores, style)
+            draw_detections(self.image, self.detections, self.class_names, style)
         )
 
     def save(self, path: str | Path, *, line_width: int | None = None, labels: bool = True) -> Path:
@@ -187,9 +195,10 @@ class Result:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: source, width, height and one record per box.
 
-        For a frame also ``frame`` and ``pts_ms``.
+        For a frame also ``frame`` and ``pts_ms``, and where objects are tracked ``track_id``.
         """
         height, width = self.image_hw
+        tracks = [{} if self.track_ids is None else {"track_id": each} for each in self._ids()]
         moment = {} if self.frame is None else {"frame": self.frame, "pts_ms": self.pts_ms}
         return {
             "source": self.source,
@@ -197,8 +206,8 @@ class Result:
             "width": width,
             "height": height,
             "detections": [
-                {"box": box, "score": score, "label": label, "name": self.class_names[label]}
-                for box, score, label in self._rows()
+                {"box": box, "score": score, "label": label, "name": self.class_names[label], **of}
+                for (box, score, label), of in zip(self._rows(), tracks, strict=True)
             ],
         }
 
@@ -235,6 +244,7 @@ class Result:
             name=self.names,
             source=self.source,
             frame=self.frame,
+            **({} if self.track_ids is None else {"track_id": self.track_ids}),
         )
 
     def to_supervision(self) -> Any:
@@ -254,8 +264,13 @@ class Result:
             xyxy=self.boxes,
             confidence=self.scores,
             class_id=self.labels,
+            tracker_id=self.track_ids,
             data={"class_name": np.array(self.names, dtype=np.str_)},
         )
+
+    def _ids(self) -> list[int | None]:
+        ids = [-1] * len(self) if self.track_ids is None else self.track_ids.tolist()
+        return [each if each > 0 else None for each in ids]
 
     def _rows(self) -> list[tuple[list[float], float, int]]:
         found = self.detections

@@ -26,6 +26,7 @@ from yolokit.synthesis.scenes import Instance, Scene, make_scene, random_course
 
 SPLITS = ("train", "val", "test")
 VIDEO_NAME = "shapes.mp4"
+TRACKS_NAME = "shapes_tracks.txt"
 
 _CATEGORY_IDS = (17, 3, 44, 8, 90, 1, 62, 27, 5, 71)  # sparse and unordered, as users' files are
 _MIN_SIDE_PX = 64
@@ -46,7 +47,7 @@ def synthesise(
     """Write a COCO-format data set of painted shapes; equal arguments give equal bytes.
 
     The layout is COCO's: ``annotations/instances_SPLIT.json``, ``images/SPLIT/*.jpg``, and
-    ``shapes.mp4``. The folder appears whole or not at all.
+    ``shapes.mp4`` with its truth in ``shapes_tracks.txt``. The folder appears whole or not at all.
 
     Args:
         folder: does not exist yet, or is empty.
@@ -56,7 +57,9 @@ def synthesise(
         seed: picture i of a split depends only on this, the split and i.
         crowding: 0 (few large objects that do not touch) to 1 (many, small ones too, occluded,
             with crowds).
-        video: also write a video of moving shapes.
+        video: also write a video of moving shapes, and where they are, as MOTChallenge's text:
+            ``FRAME,ID,X,Y,WIDTH,HEIGHT,1,CLASS,VISIBLE`` with frames, ids and classes from 1, the
+            box of what can be seen, and its share of the object; no line for a hidden one.
 
     Returns:
         The annotation tree of each split as written.
@@ -80,7 +83,8 @@ def synthesise(
                 trees[SPLITS[index]] = _write_split(part, SPLITS[index], scenes, first_id, classes)
         if video:
             rng = np.random.default_rng([seed, len(SPLITS)])
-            _write_video(part / VIDEO_NAME, rng, size_hw, classes)
+            tracks = _write_video(part / VIDEO_NAME, rng, size_hw, classes)
+            (part / TRACKS_NAME).write_text("".join(tracks), encoding="ascii")
         if folder.exists():
             folder.rmdir()  # empty, as checked; some systems do not rename over a folder
         part.rename(folder)
@@ -153,8 +157,9 @@ def _preamble(split: str, classes: int) -> dict[str, Any]:
     }
 
 
-def _write_video(path: Path, rng: Generator, size_hw: tuple[int, int], classes: int) -> None:
-    """Shapes that drift, turn and bounce off the picture's edges."""
+def _write_video(path: Path, rng: Generator, size_hw: tuple[int, int], classes: int) -> list[str]:
+    """Shapes that drift, turn and bounce off the picture's edges; the lines of their tracks."""
+    tracks: list[str] = []
     height, width = (side // 2 * 2 for side in size_hw)  # the encoder wants even sides
     writer = cv2.VideoWriter(
         str(path), cv2.VideoWriter.fourcc(*"mp4v"), _VIDEO_FPS, (width, height)
@@ -168,10 +173,34 @@ def _write_video(path: Path, rng: Generator, size_hw: tuple[int, int], classes: 
     ]
     for frame in range(_VIDEO_FRAMES):
         canvas = ground.copy()
-        for sprite, course in movers:
-            painting.paint_sprite(canvas, sprite, course.at(frame, (height, width)), light)
+        poses = [(sprite, course.at(frame, (height, width))) for sprite, course in movers]
+        for sprite, pose in poses:
+            painting.paint_sprite(canvas, sprite, pose, light)
+        tracks += _track_lines(frame, poses, (height, width), classes)
         writer.write(painting.develop(rng, canvas, blur=0.6, grain=4.0)[..., ::-1].copy())
     writer.release()
+    return tracks
+
+
+def _track_lines(
+    frame: int,
+    poses: Sequence[tuple[painting.Sprite, painting.Pose]],
+    image_hw: tuple[int, int],
+    classes: int,
+) -> list[str]:
+    """One frame's truth; what is painted later lies on top."""
+    lines: list[str] = []
+    hidden = np.zeros(image_hw, dtype=np.bool_)
+    for index in reversed(range(len(poses))):
+        whole = painting.covered(painting.shape_mask(*poses[index], image_hw))
+        seen = whole & ~hidden
+        hidden |= whole
+        if seen.any():
+            x, y, width, height = visible_box(seen)
+            share = seen.sum() / whole.sum()
+            of = f"{frame + 1},{index + 1},{x},{y},{width},{height}"
+            lines.insert(0, f"{of},1,{index % classes + 1},{share:.3f}\n")
+    return lines
 
 
 def _check_arguments(

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CocoTree
-from yolokit.drawing import PLAIN, Style, draw_boxes
+from yolokit.drawing import PLAIN, Style, draw_detections
 from yolokit.errors import SourceError
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.names import OutputNames
 from yolokit.video.object_sinks import CropSink, TextSink
-from yolokit.video.pipeline import Observe, Predict, run_pipeline
+from yolokit.video.pipeline import Follow, Observe, Predict, run_pipeline
 from yolokit.video.reader import FrameReader
 from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
 from yolokit.video.video_file import VideoFormat
@@ -77,10 +77,7 @@ class Painter:
 
     def __call__(self, frame: Frame, detections: Detections) -> NDArray[np.uint8]:
         """[H, W, 3] uint8 RGB, new."""
-        found = detections
-        return draw_boxes(
-            frame.image, found.boxes, found.labels, self._names, found.scores, self._style
-        )
+        return draw_detections(frame.image, detections, self._names, self._style)
 
 
 def detect(
@@ -108,12 +105,36 @@ def detect(
             under a final name; an unfinished video stays as ``NAME.part.mkv``
             or ``NAME.part.webm``.
     """
-    reader = FrameReader(sources)
     outputs = outputs or Outputs()
     annotated = AnnotatedSink(
         OutputNames(folder, sources), Painter(class_names, outputs.style), videos=outputs.video
     )
-    sinks: list[Sink] = [annotated, *_more_sinks(outputs, folder, class_names)]
+    sinks = [annotated, *_more_sinks(outputs, folder, class_names)]
+    outcome = walk(sources, predict, sinks, batch_size=batch_size, observe=observe, stop=stop)
+    return replace(outcome, notes=[*outcome.notes, *annotated.notes])
+
+
+def walk(
+    sources: Sequence[Source],
+    predict: Predict,
+    sinks: Sequence[Sink],
+    *,
+    batch_size: int = 1,
+    follow: Follow | None = None,
+    observe: Observe | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Detect in every source and give each frame to every sink; all are closed, or aborted.
+
+    Args:
+        sources: read one after the other.
+        predict: see ``run_pipeline``; so are ``batch_size``, ``follow``, ``observe`` and ``stop``.
+        sinks: in their order.
+
+    Raises:
+        SourceError: as for ``detect``.
+    """
+    reader = FrameReader(sources)
     drops = _Drops()
 
     def consume(frame: Frame, detections: Detections) -> None:
@@ -123,7 +144,13 @@ def detect(
 
     try:
         frames = run_pipeline(
-            reader, predict, consume, batch_size=batch_size, observe=observe, stop=stop
+            reader,
+            predict,
+            consume,
+            batch_size=batch_size,
+            follow=follow,
+            observe=observe,
+            stop=stop,
         )
         if frames == 0 and reader.skipped:
             more = f" ({len(sources)} sources, none of them readable)" if len(sources) > 1 else ""
@@ -138,7 +165,7 @@ def detect(
         frames=frames,
         written=[path for sink in sinks for path in sink.written],
         skipped=reader.skipped,
-        notes=[*reader.notes, *drops.notes(), *annotated.notes],
+        notes=[*reader.notes, *drops.notes()],
         broken_off=reader.broken_off,
     )
 

@@ -31,6 +31,8 @@ class Source:
         path: the file; None for a camera or URL.
         address: what to open for a camera or URL; a picture may have one, too.
         image_id: its id in a COCO file, where it comes from a data set.
+        frames: pictures that are one film, in their order; ``path`` is their folder then.
+        fps: frames a second of such a film.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Source:
     path: Path | None = None
     address: str | None = None
     image_id: ImageId | None = None
+    frames: tuple[Path, ...] = ()
+    fps: float = 0.0
 
     @property
     def file_name(self) -> PurePath | None:

@@ -16,6 +16,7 @@ from yolokit.video.frames import Frame
 
 Predict = Callable[[list[NDArray[np.uint8]]], Sequence[Detections]]
 Consume = Callable[[Frame, Detections], None]
+Follow = Callable[[Frame, Detections], Detections]
 Observe = Callable[[Frame, Detections], bool]
 
 _QUEUE_FRAMES = 4  # decoded frames that wait; a 4K frame is 25 MB
@@ -30,22 +31,24 @@ def run_pipeline(
     consume: Consume,
     *,
     batch_size: int = 1,
+    follow: Follow | None = None,
     observe: Observe | None = None,
     stop: threading.Event | None = None,
 ) -> int:
     """Predict on every frame and hand each, in order, to ``consume``.
 
-    Frames are decoded in one thread and consumed in another; prediction and ``observe`` run in
-    the calling thread, where windows must be served. Live frames go one by one, and one that still
-    waits when the next arrives is dropped: what is seen is never late. When ``stop`` is set,
-    what was predicted is still consumed.
+    Frames are decoded in one thread and consumed in another; the rest runs in the calling thread,
+    where windows must be served. Live frames go one by one, and one that still waits when the next
+    arrives is dropped: what is seen is never late. When ``stop`` is set, what was predicted is
+    still consumed.
 
     Args:
         frames: iterated once, in the decoding thread.
         predict: detections of a list of at most ``batch_size`` pictures, one for each.
         consume: called once for each frame, in the consuming thread.
         batch_size: frames predicted together.
-        observe: called for each frame after prediction; False ends the run early.
+        follow: called for each frame, in order; what it makes of the detections takes their place.
+        observe: called for each frame after that; False ends the run early.
         stop: set from anywhere (a signal handler) to end the run early.
 
     Returns:
@@ -53,7 +56,7 @@ def run_pipeline(
 
     Raises:
         SourceError: what failed in decoding or consuming; yolokit's own errors as they are.
-            What ``predict`` and ``observe`` raise is passed on unchanged.
+            What ``predict``, ``follow`` and ``observe`` raise is passed on unchanged.
     """
     stop = stop or threading.Event()
     broken = threading.Event()  # a thread failed: nobody needs to wait for the others
@@ -64,6 +67,8 @@ def run_pipeline(
         for batch in batches(decoding, batch_size):
             found = predict([frame.image for frame in batch])
             for frame, detections in zip(batch, found, strict=True):
+                if follow is not None:
+                    detections = follow(frame, detections)
                 predicted.put((frame, detections))
                 if observe is not None and not observe(frame, detections):
                     stop.set()

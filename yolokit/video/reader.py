@@ -57,6 +57,8 @@ class FrameReader:
         for source in self.sources:
             if source.kind is Kind.IMAGE:
                 yield from self._picture(source)
+            elif source.frames:
+                yield from self._pictures_as_film(source)
             elif source.address is not None and source.address.startswith(("http:", "https:")):
                 yield from self._address(source)
             else:
@@ -76,6 +78,17 @@ class FrameReader:
         if count > 1:
             self.notes.append(f"{source.name} holds {count} pictures; only the first was read")
         yield Frame(image, source, index=0, pts_ms=0.0, fps=0.0)
+
+    def _pictures_as_film(self, source: Source) -> Iterator[Frame]:
+        """One that cannot be read is skipped, and its time passes."""
+        for index, path in enumerate(source.frames):
+            try:
+                image = read_image(path)
+            except ImageError as error:
+                self.skipped.append(Skipped(str(path), str(error)))
+                continue
+            at_ms = index * 1000 / source.fps
+            yield Frame(image, source, index, at_ms, source.fps, total=len(source.frames))
 
     def _address(self, source: Source) -> Iterator[Frame]:
         assert source.address is not None

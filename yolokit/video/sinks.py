@@ -117,7 +117,8 @@ class AnnotatedSink:
     def _note(self, video: VideoFile) -> None:
         assert self._source is not None
         path = self._source.path
-        if path is not None and _SILENT not in self.notes and may_have_sound(path):
+        asked = path is None or self._source.frames or _SILENT in self.notes
+        if path is not None and not asked and may_have_sound(path):
             self.notes.append(_SILENT)
         moved = video.repeated + video.dropped
         if self._live or moved <= max(1, video.frames // 1000):
@@ -207,7 +208,10 @@ class RowSink(JsonListSink):
 
 
 def to_record(frame: Frame, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
-    """A frame's detections as plain values, boxes xyxy in pixels of the frame."""
+    """A frame's detections as plain values, boxes xyxy in pixels of the frame.
+
+    Where they are tracked, each has a ``track_id``: None until its track is confirmed.
+    """
     height, width = frame.image.shape[:2]
     found = zip(
         detections.boxes.tolist(),
@@ -215,6 +219,9 @@ def to_record(frame: Frame, detections: Detections, class_names: Sequence[str]) 
         detections.labels.tolist(),
         strict=True,
     )
+    tracks: list[dict[str, int | None]] = [{}] * len(detections)
+    if detections.track_ids is not None:
+        tracks = [{"track_id": n if n > 0 else None} for n in detections.track_ids.tolist()]
     return {
         "source": frame.source.name,
         "frame": frame.index,
@@ -222,8 +229,8 @@ def to_record(frame: Frame, detections: Detections, class_names: Sequence[str]) 
         "width": width,
         "height": height,
         "detections": [
-            {"box": box, "score": score, "label": label, "name": class_names[label]}
-            for box, score, label in found
+            {"box": box, "score": score, "label": label, "name": class_names[label], **track}
+            for (box, score, label), track in zip(found, tracks, strict=True)
         ],
     }
 

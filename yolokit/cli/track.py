@@ -1,0 +1,149 @@
+"""``yolokit track``: objects that keep their number from frame to frame."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from yolokit.cli.detect_options import (
+    choosing_options,
+    out_option,
+    telling_options,
+    video_options,
+)
+
+if TYPE_CHECKING:
+    from yolokit.inference.exported import ComputePrecision
+    from yolokit.tracking.tracker import TrackerName
+    from yolokit.video.video_file import VideoFormat
+
+SKIPPED_SOME = 3  # exit status: done, but not everything could be read
+_DEFAULT_OUT = Path("runs/track")
+
+
+@click.command(name="track", short_help="Follow objects through videos, cameras and streams.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("source", nargs=-1, required=True)
+@out_option(str(_DEFAULT_OUT))
+@choosing_options
+@click.option(
+    "--tracker",
+    type=click.Choice(["bytetrack", "ocsort"]),
+    default="bytetrack",
+    help="bytetrack also follows what scores less than --conf, ocsort does not.",
+    show_default=True,
+)
+@click.option(
+    "--fps",
+    type=click.FloatRange(0.1, 1000),
+    default=25.0,
+    help="Frames a second of a film that is a folder of pictures.",
+    show_default=True,
+)
+@click.option("--show", is_flag=True, help="Watch live, in a window or a browser.")
+@click.option("--save-json", is_flag=True, help="Also write boxes and track ids as JSON.")
+@click.option("--save-mot", is_flag=True, help="Also write MOTChallenge's text, to mot/.")
+@click.option(
+    "--tail",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    help="Draw where each object was in so many seconds.",
+    show_default=True,
+)
+@video_options
+@telling_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: Path,
+    source: tuple[str, ...],
+    out: Path | None,
+    conf: float,
+    iou: float | None,
+    max_objects: int | None,
+    classes: str | None,
+    tracker: TrackerName,
+    fps: float,
+    show: bool,
+    save_json: bool,
+    save_mot: bool,
+    tail: float,
+    save_video: bool,
+    video_format: VideoFormat,
+    line_width: int | None,
+    hide_labels: bool,
+    as_json: bool,
+    quiet: bool,
+    device: str,
+    precision: ComputePrecision,
+) -> None:
+    """Detect with MODEL in every SOURCE and give each object a number that it keeps: a video, a
+    camera's number, an rtsp or http address, a folder or glob of frames, - for paths on stdin.
+
+    MODEL is what `yolokit detect` takes. What scores more than --conf begins a track, which has its
+    number from the second frame on (ocsort: the third). An object that is hidden for less than a
+    second keeps it. Numbers begin anew with each SOURCE.
+
+    --save-json writes one record a frame to tracks.json, as `yolokit detect` does, each box with
+    its "track_id", or null before it has one; --json prints the same records. Exit status 3: done,
+    but some input could not be read, or a stream stopped sending.
+
+    \b
+    yolokit track model.safetensors film.mp4 --tail 1
+    yolokit track model.onnx frames/ --fps 10 --save-mot
+    yolokit track model.safetensors 0 --show --no-save-video --json
+    """
+    # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    import sys
+
+    from yolokit.cli.detect_jobs import Wanted
+    from yolokit.cli.progress import stop_on_signals
+    from yolokit.cli.track_run import run
+    from yolokit.cli.watching import Manner, live_view, output_folder
+    from yolokit.drawing import Style
+    from yolokit.fonts import font_note
+    from yolokit.inference.classes import labels_of, split_classes
+    from yolokit.inference.predictor import Predictor
+    from yolokit.tracking.films import find_films
+    from yolokit.tracking.library import require_library
+    from yolokit.tracking.track import TrackOutputs
+
+    require_library()
+    films = find_films(source, sys.stdin, fps=fps)
+    predictor = Predictor.load(model, device=device, precision=precision)
+    names = predictor.class_names
+    wanted = Wanted(
+        conf=conf,
+        iou=iou,
+        limit=max_objects or predictor.card.predict.max_detections,
+        limit_given=max_objects is not None,
+        labels=None if classes is None else labels_of(split_classes(classes, names), names),
+    )
+    predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+    if not hide_labels and (note := font_note(names)) is not None:
+        click.echo(f"note: {note}", err=True)
+    outputs = TrackOutputs(
+        video=video_format if save_video else None,
+        mot=save_mot,
+        style=Style(line_width, not hide_labels),
+        tail_seconds=tail,
+    )
+    with (
+        output_folder(out, _DEFAULT_OUT) as folder,
+        stop_on_signals() as stopping,
+        live_view(show) as view,
+    ):
+        manner = Manner(
+            save_json=save_json, quiet=quiet, as_json=as_json, stop=stopping.event, view=view
+        )
+        outcome = run(films, predictor, wanted, tracker, folder, outputs, manner)
+        stopped = stopping.number
+    if stopped is not None:
+        ctx.exit(128 + stopped)
+    if outcome.skipped or outcome.broken_off:
+        ctx.exit(SKIPPED_SOME)

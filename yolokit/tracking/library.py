@@ -1,0 +1,105 @@
+"""Trackers of the library ``trackers`` (Roboflow, Apache-2.0), behind the protocol of this room.
+
+The only file that knows it, or the arrays of ``supervision`` that it takes and gives.
+"""
+
+from __future__ import annotations
+
+import math
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.errors import ConfigError
+from yolokit.tracking.follower import Follower
+from yolokit.tracking.tracker import UNTRACKED, TrackerName
+from yolokit.types import Detections
+
+_LIBRARY_FPS = 30.0  # frames a second in which the library counts how long a lost track is kept
+_LOST_SECONDS = 1.0  # how long an object may be hidden and keep its id
+_LOST_FRAMES = 3  # at least, where frames are farther apart than that
+_ROW = "row"
+
+
+class LibraryTracker:
+    """One of the library's trackers.
+
+    Args:
+        name: which.
+        fps: of the film, frames a second; how far apart frames really are, ``update`` is told.
+        score_threshold: a box that scores more may begin a track.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
+
+    def __init__(self, name: TrackerName, *, fps: float, score_threshold: float) -> None:
+        trackers, self._arrays = _library()
+        kept_seconds = max(_LOST_SECONDS, _LOST_FRAMES / fps)
+        lasting = {"lost_track_buffer": math.ceil(kept_seconds * _LIBRARY_FPS), "frame_rate": fps}
+        self._tracker: Any
+        if name == "bytetrack":
+            self._tracker = trackers.ByteTrackTracker(
+                track_activation_threshold=score_threshold,
+                high_conf_det_threshold=score_threshold,
+                **lasting,
+            )
+        else:
+            self._tracker = trackers.OCSORTTracker(
+                high_conf_det_threshold=score_threshold, **lasting
+            )
+
+    def update(self, detections: Detections, at_ms: float) -> NDArray[np.int64]:
+        """See ``Tracker``; a track is confirmed in its second frame, OC-SORT's in its third."""
+        count = len(detections)
+        given = self._arrays.Detections(
+            xyxy=detections.boxes.astype(np.float64),
+            confidence=detections.scores,
+            data={_ROW: np.arange(count)},
+        )
+        followed = self._tracker.update(given, timestamp=at_ms / 1000)
+        ids = np.full(count, UNTRACKED, dtype=np.int64)
+        if len(followed):  # in another order, and not all of them
+            theirs = np.asarray(followed.tracker_id)
+            ids[followed.data[_ROW]] = np.where(theirs >= 0, theirs + 1, UNTRACKED)
+        return ids
+
+
+def library_follower(
+    name: TrackerName, *, score_threshold: float, iou_threshold: float
+) -> Follower:
+    """A ``Follower`` with one of the library's trackers for each film.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
+    require_library()
+    return Follower(
+        lambda fps: LibraryTracker(name, fps=fps, score_threshold=score_threshold),
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+    )
+
+
+def require_library() -> None:
+    """Look whether there is a tracker, before anything is read.
+
+    Raises:
+        ConfigError: the library is not installed.
+    """
+    _library()
+
+
+def _library() -> tuple[ModuleType, ModuleType]:
+    try:
+        return import_module("trackers"), import_module("supervision")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("trackers", "supervision"):
+            raise
+        raise ConfigError(
+            "tracking needs the package trackers, which is not installed. "
+            "pip install 'yolokit[track]', or pip install trackers"
+        ) from error

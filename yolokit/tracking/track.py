@@ -1,0 +1,91 @@
+"""One walk over films: detect, follow, draw, record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yolokit.drawing import PLAIN, Style
+from yolokit.tracking.follower import Follower
+from yolokit.tracking.mot_text import MotSink
+from yolokit.tracking.painter import TrackPainter
+from yolokit.video.detect import Outcome, walk
+from yolokit.video.frames import Source
+from yolokit.video.names import OutputNames
+from yolokit.video.pipeline import Observe, Predict
+from yolokit.video.sinks import AnnotatedSink, RecordSink, Sink
+from yolokit.video.video_file import VideoFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackOutputs:
+    """What is written.
+
+    Args:
+        video: the drawn films, in this format; None: none.
+        json_file: a record for each frame.
+        mot: MOTChallenge's text, in the folder ``mot``.
+        style: of the boxes that are drawn.
+        tail_seconds: how far back each object's path is drawn; 0 draws none.
+    """
+
+    video: VideoFormat | None = "mp4"
+    json_file: Path | None = None
+    mot: bool = False
+    style: Style = PLAIN
+    tail_seconds: float = 0.0
+
+    def painter(self, class_names: Sequence[str]) -> TrackPainter:
+        """What draws each frame; it remembers paths, so that everybody who draws has their own."""
+        return TrackPainter(class_names, self.style, tail_seconds=self.tail_seconds)
+
+
+def track(
+    sources: Sequence[Source],
+    predict: Predict,
+    follower: Follower,
+    folder: Path,
+    *,
+    class_names: Sequence[str],
+    batch_size: int = 1,
+    outputs: TrackOutputs | None = None,
+    observe: Observe | None = None,
+    stop: threading.Event | None = None,
+) -> Outcome:
+    """Follow the objects of every film and write what is wanted.
+
+    Args:
+        sources: films, one after the other.
+        predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``. Its boxes
+            score more than ``weak_threshold``.
+        follower: gives ids.
+        folder: where files go; no source is ever overwritten.
+        class_names: name of each label.
+        outputs: what is written; the drawn films by default.
+
+    Raises:
+        SourceError: as for ``yolokit.video.detect.detect``.
+    """
+    outputs = outputs or TrackOutputs()
+    annotated = AnnotatedSink(
+        OutputNames(folder, sources), outputs.painter(class_names), videos=outputs.video
+    )
+    outcome = walk(
+        sources,
+        predict,
+        [annotated, *_more_sinks(outputs, folder, class_names)],
+        batch_size=batch_size,
+        follow=follower,
+        observe=observe,
+        stop=stop,
+    )
+    return replace(outcome, notes=[*outcome.notes, *annotated.notes])
+
+
+def _more_sinks(outputs: TrackOutputs, folder: Path, class_names: Sequence[str]) -> Iterator[Sink]:
+    if outputs.json_file is not None:
+        yield RecordSink(outputs.json_file, class_names)
+    if outputs.mot:
+        yield MotSink(folder / "mot")
