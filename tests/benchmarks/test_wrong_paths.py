@@ -20,6 +20,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
         ("accuracy/table.py", "--sets absent.json --out out"),
         ("accuracy/yolokit_run.py", "--sets absent.json --set a --out out"),
         ("speed/latency.py", "--pictures absent --out out.json"),
+        ("speed/serving.py", "--pictures absent --model absent"),
         ("speed/training_step.py", "--data absent"),
         ("speed/video_walk.py", "--model absent --video absent --out out.json"),
     ],

@@ -39,7 +39,10 @@ from yolokit.serving.webcam import Cameras
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("page", "boxes", "cards", "server", "films", "camera")
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
