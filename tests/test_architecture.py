@@ -129,6 +129,7 @@ TORCH_FREE = {
     *(f"inference/{name}_backend.py" for name in ("onnx", "openvino")),
     *(
         "models/export_record.py",
+        "models/network_size.py",
         "models/torchvision_name.py",
         "scoring.py",
         "model.py",

@@ -10,10 +10,10 @@ import pytest
 from yolokit.bench.machine_rate import MatrixRate
 from yolokit.bench.measure import Measured, MeasuredModel, measure, require_models
 from yolokit.bench.pictures import made_up_pictures
-from yolokit.bench.size import NetworkSize
 from yolokit.bench.timing import PARTS, ModelTimes, Spread
 from yolokit.cli.bench_report import format_measured
 from yolokit.errors import WeightsError
+from yolokit.models.network_size import NetworkSize
 
 
 def times(network: float, ratio: float) -> ModelTimes:

@@ -33,8 +33,9 @@ def counted_by_hooks(model: Path) -> float:
 
 
 def test_parameters_and_operations(tiny_model: Path) -> None:
-    size = network_size(tiny_model)
-    detector, _ = load_model(tiny_model)
+    detector, card = load_model(tiny_model)
+    size = network_size(tiny_model, card)
+    assert size is not None
     assert size.parameters == sum(each.numel() for each in detector.parameters())
     assert size.gflops == pytest.approx(counted_by_hooks(tiny_model) / 1e9)
 

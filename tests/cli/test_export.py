@@ -10,6 +10,7 @@ from onnx import ModelProto, numpy_helper
 from stirred_models import stirred_model
 
 import yolokit
+from yolokit.bench.size import network_size
 from yolokit.cli.main import main
 from yolokit.errors import ExportError
 from yolokit.export import onnx_model, write
@@ -53,6 +54,7 @@ def test_onnx_is_written_checked_and_told(
     assert record is not None and record.parity is not None
     assert (record.format, record.parity.source, record.ap_split) == ("onnx", "val", "val")
     assert record.ap_before == record.ap_after is not None
+    assert network_size(out, reader.card) == network_size(model, yolokit.load(model).card)
     picture = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     (original,) = yolokit.load(model).predict(picture, conf=0.0)
     (exported,) = reader.predict(picture, conf=0.0)

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from yolokit._version import __version__
 from yolokit.bench.machine_rate import MatrixRate, matrix_rate
 from yolokit.bench.pictures import BenchPictures
-from yolokit.bench.size import NetworkSize, network_size, peak_memory
+from yolokit.bench.size import network_size, peak_memory
 from yolokit.bench.timing import ModelTimes, time_models
 from yolokit.errors import WeightsError
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 from yolokit.machine import usable_cpus
+from yolokit.models.network_size import NetworkSize
 from yolokit.models.torchvision_name import torchvision_name
 
 _BUSY = 0.5  # of the processors, from which on others slow down what is measured
@@ -30,8 +31,7 @@ class MeasuredModel(NamedTuple):
         image_hw: its input's (height, width) in pixels; None: pictures as they are.
         runs_on: library and device.
         times: see ``time_models``.
-        size: None of an exported file, whose card does not say, and of torchvision's, whose
-            operations depend on the picture.
+        size: see ``network_size``.
         peak_mb: see ``peak_memory``.
     """
 
@@ -134,7 +134,7 @@ def measure(
             image_hw=predictor.image_hw,
             runs_on=predictor.backend.description,
             times=each,
-            size=_size(path, predictor),
+            size=network_size(path, predictor.card),
             peak_mb=peak_memory(path, device=device, precision=precision, batch_size=batch_size),
         )
         for path, predictor, each in zip(paths, predictors, times, strict=True)
@@ -148,11 +148,6 @@ def measure(
         cpus=usable_cpus(),
         load=load,
     )
-
-
-def _size(path: Path, predictor: Predictor) -> NetworkSize | None:
-    unknown = predictor.card.export is not None or predictor.image_hw is None
-    return None if unknown else network_size(path)
 
 
 def _as_dict(model: MeasuredModel, rate: MatrixRate) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How large a network is: parameters, operations a picture, and memory while it detects."""
+"""How large a model is: its network, and its memory while it detects."""
 
 from __future__ import annotations
 
@@ -6,43 +6,40 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from yolokit.inference.backend import Card
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
+from yolokit.models.network_size import NetworkSize, size_of
 
 _PICTURE_HW = (480, 640)  # for a network that takes pictures as they are
 _RUNS = 2  # the second one finds what the first one left allocated
 
 
-class NetworkSize(NamedTuple):
-    """Parameters, and billions of operations a picture; a product and a sum are two."""
+def network_size(model: Path, card: Card) -> NetworkSize | None:
+    """The size of a network as it was trained, nothing folded, in whatever format it is now.
 
-    parameters: int
-    gflops: float
+    Args:
+        model: its file.
+        card: what that says about itself.
 
-
-def network_size(model: Path) -> NetworkSize:
-    """The size of a model file's network, as it was trained: nothing folded.
-
-    Operations are those of convolutions and matrix products.
+    Returns:
+        None of a file that an older yolokit exported, and of a network that takes pictures as
+        they are: its operations depend on the picture.
 
     Raises:
         WeightsError: see ``load_model``.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
+    if card.export is not None:
+        return card.export.size
+    if card.image_hw is None:
+        return None
     from yolokit.models.model_file import load_model
 
-    detector, card = load_model(model)
-    picture = torch.zeros(1, 3, *card.image_hw, dtype=torch.uint8)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        detector(picture)
-    parameters = sum(each.numel() for each in detector.parameters())
-    return NetworkSize(parameters, counter.get_total_flops() / 1e9)
+    detector, _ = load_model(model)
+    return size_of(detector, card.image_hw)
 
 
 def peak_memory(

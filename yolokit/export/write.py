@@ -38,6 +38,7 @@ from yolokit.models.detector import Detector
 from yolokit.models.export_record import ExportRecord, NmsRecord, ParityRecord
 from yolokit.models.model_file import load_model
 from yolokit.models.model_path import model_file
+from yolokit.models.network_size import size_of
 
 _SUPPRESSED_PICTURES = 16  # to compare suppression on
 
@@ -276,12 +277,15 @@ def _record(job: _Job) -> ExportRecord:
         score_threshold=predict.eval_score_threshold,
         max_detections=predict.max_detections,
     )
+    size = size_of(job.detector, job.card.image_hw)
     return ExportRecord(
         format=options.format,
         precision=options.precision,
         dynamic=options.dynamic,
         nms=nms if options.nms else None,
         one_to_one=single,
+        parameters=size.parameters,
+        gflops=size.gflops,
         weights_fingerprint=weights_fingerprint(job.detector),
         versions=versions(options),
     )

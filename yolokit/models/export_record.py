@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from yolokit.models.network_size import NetworkSize
 from yolokit.sections import Count
 
 ExportFormat: TypeAlias = Literal["onnx", "openvino"]
@@ -72,6 +73,8 @@ class ExportRecord(_Record):
         ap_before: COCO AP of the original, 0..1; None where there were no labels.
         ap_after: COCO AP of this file on the same pictures.
         ap_split: of the data that both were measured on.
+        parameters: of the original; None in files of versions that did not count.
+        gflops: billions of operations a picture takes in the original, likewise.
         weights_fingerprint: hash of the original's weights.
         versions: of the libraries that wrote it, by name.
     """
@@ -85,8 +88,17 @@ class ExportRecord(_Record):
     ap_before: _Share | None = None
     ap_after: _Share | None = None
     ap_split: PictureSource | None = None
+    parameters: Count | None = None
+    gflops: _Difference | None = None
     weights_fingerprint: _Hash = ""
     versions: dict[_Word, _Word] = Field(default={}, max_length=20)
+
+    @property
+    def size(self) -> NetworkSize | None:
+        """The original's; None where it is not known."""
+        if self.parameters is None or self.gflops is None:
+            return None
+        return NetworkSize(self.parameters, self.gflops)
 
 
 def exported_file(path: Path) -> tuple[ExportFormat, Path] | None:
