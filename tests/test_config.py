@@ -28,6 +28,7 @@ SHIPPED = [
     "reference",
     "yolo_efficientnet_lite0",
     "yolo_mobilenet_v2",
+    "yolo_mobilenet_v2_light",
     "yolo_mobilenet_v3_large",
     "yolo_resnet18",
     "yolo_resnet50",

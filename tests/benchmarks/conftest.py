@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-sys.path += [str(BENCHMARKS / "accuracy"), str(BENCHMARKS / "speed")]
+sys.path += [str(BENCHMARKS), str(BENCHMARKS / "accuracy"), str(BENCHMARKS / "speed")]
 
 
 @pytest.fixture
