@@ -1,4 +1,4 @@
-"""Milliseconds a picture, from file to boxes, ours beside Ultralytics', in turn: A B A B.
+"""Milliseconds a picture, from file to boxes, ours beside others', in turn: A B A B.
 
     python benchmarks/speed/latency.py --pictures DIR --model runs/cells/model.safetensors \
         --peers ~/peers/bin/python --peer yolo11n --image-size 320 --out latency.json
@@ -31,10 +31,15 @@ def main() -> None:
     """Run all contestants in turn, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=existing, required=True, help="folder of pictures")
-    parser.add_argument("--model", type=existing, action="append", default=[], help="of yolokit's")
+    parser.add_argument(
+        "--model", type=detector_of, action="append", default=[], help="that yolokit detects with"
+    )
     parser.add_argument("--peers", type=existing, help="Python of the peers' environment")
     parser.add_argument(
-        "--peer", action="append", default=[], help="yolo11n, yolo26n, yolo11n:openvino, …"
+        "--peer",
+        action="append",
+        default=[],
+        help="yolo11n, yolo26n, yolo11n:openvino, …; of LibreYOLO yolo9t",
     )
     parser.add_argument("--image-size", type=int, default=320, help="of the peers, longer side")
     parser.add_argument("--threads", type=int, default=2)
@@ -58,7 +63,7 @@ def main() -> None:
     print(table(rounds))
 
 
-def yolokit_row(model: Path, options: argparse.Namespace) -> Row:
+def yolokit_row(model: str, options: argparse.Namespace) -> Row:
     """Medians of ``yolokit bench``, which times each step where it happens."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.json"
@@ -71,10 +76,16 @@ def yolokit_row(model: Path, options: argparse.Namespace) -> Row:
     return {step: float(entry["ms"][step]["p50"]) for step in STEPS}
 
 
+def detector_of(text: str) -> str:
+    """A model for ``argparse``: a path that is there, or torchvision's by name."""
+    return text if text.startswith("torchvision:") else str(existing(text))
+
+
 def peer_row(peer: str, options: argparse.Namespace) -> Row:
     """Medians of a peer's runner, in its own environment."""
+    runner = "libreyolo_latency.py" if peer.startswith("yolo9") else "ultralytics_latency.py"
     said = _run(
-        *(options.peers, HERE / "ultralytics_latency.py", peer),
+        *(options.peers, HERE / runner, peer),
         *("--pictures", options.pictures, "--threads", options.threads),
         *("--runs", options.runs, "--image-size", options.image_size),
     )

@@ -16,7 +16,7 @@ def ratio_table(
 
     Args:
         rounds: at least one, of the same contestants; the ratio is taken within a round.
-        columns: figures to show, and their titles.
+        columns: figures to show, and their titles; a figure that a contestant lacks is a dash.
         by: the figure whose ratio is shown.
         digits: of the medians, after the point.
 
@@ -26,9 +26,7 @@ def ratio_table(
     names = list(rounds[0])
     lines = [["", *columns.values(), "ratio", "from", "to"]]
     for name in names:
-        cells = [
-            f"{median(each[name][figure] for each in rounds):.{digits}f}" for figure in columns
-        ]
+        cells = [_cell([each[name] for each in rounds], figure, digits) for figure in columns]
         ratios = [each[name][by] / each[names[0]][by] for each in rounds]
         spread = [f"{value:.2f}" for value in (median(ratios), min(ratios), max(ratios))]
         lines.append([name, *cells, *spread])
@@ -37,3 +35,7 @@ def ratio_table(
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
         for line in lines
     )
+
+
+def _cell(rows: Sequence[Row], figure: str, digits: int) -> str:
+    return f"{median(row[figure] for row in rows):.{digits}f}" if figure in rows[0] else "-"

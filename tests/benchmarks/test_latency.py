@@ -16,3 +16,8 @@ def test_ratios_are_those_of_one_round() -> None:
     assert head == [*STEPS, "ratio", "from", "to"]
     assert ours == ["ours", "20.0", "1.0", "1.0", "1.0", "1.0", "1.00", "1.00", "1.00"]
     assert peer == ["peer", "30.0", "1.0", "1.0", "1.0", "1.0", "2.00", "1.50", "3.00"]
+
+
+def test_parts_that_a_peer_does_not_tell_are_dashes() -> None:
+    *_, peer = table([{"ours": row(10), "peer": {"whole": 15.0}}]).splitlines()
+    assert peer.split() == ["peer", "15.0", *"----", "1.50", "1.50", "1.50"]
