@@ -190,7 +190,7 @@ def test_show_without_a_window_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("yolokit.video.view.windows_work", lambda: False)
+    monkeypatch.setattr("yolokit.serving.watch.windows_work", lambda: False)
     save_noise(tmp_path / "x.png")
     assert detect("x.png", "--show", "--out", "out") == 0
     assert "no window can be opened here; watch at http://127.0.0.1:" in capsys.readouterr().err

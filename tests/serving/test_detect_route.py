@@ -155,7 +155,7 @@ def test_a_body_that_is_too_large_is_not_read(predictor: Predictor) -> None:
 
 def test_a_body_that_does_not_come_gives_its_place_back(predictor: Predictor) -> None:
     with (
-        serving(predictor, Limits(queue=1, deadline_s=0.5)) as small,
+        serving(predictor, Limits(queue=1, deadline_s=2.0)) as small,
         socket.create_connection(("127.0.0.1", small.port), timeout=30) as slow,
     ):
         slow.sendall(b"POST /v1/detect HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\nxx")
@@ -182,7 +182,7 @@ def test_a_full_queue_says_when_to_come_again(cells: Path) -> None:
 def test_a_network_that_is_late(cells: Path) -> None:
     held = Held(Predictor.load(cells))
     predictor = Predictor(held, Predictor.load(cells).card)
-    with serving(predictor, Limits(deadline_s=0.3)) as small:
+    with serving(predictor, Limits(deadline_s=1.0)) as small:
         held.go.clear()
         answer = small.post("/v1/detect", PNG)
         assert (answer.status, answer.kind) == (504, "late")
@@ -206,6 +206,7 @@ def test_what_is_under_way_is_finished_and_nothing_new_is_taken(cells: Path) -> 
         assert first.result().status == 200
 
 
+@pytest.mark.slow
 def test_eight_clients_lose_nothing(served: Served, predictor: Predictor) -> None:
     rng = np.random.default_rng(0)
     pictures = [rng.integers(0, 256, (64, 96, 3), dtype=np.uint8) for _ in range(200)]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from served import Answer, Served, cells_picture, encoded, form, serving
+from served import Served, cells_picture, encoded, ended, form, serving
 
 from yolokit.inference.predictor import Predictor
 from yolokit.serving.films import Films
@@ -31,17 +30,6 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         video.write(np.kron(cells_picture((column, 1, "red")), np.ones((2, 2, 1), np.uint8)))
     video.close()
     return path.read_bytes()
-
-
-def ended(served: Served, number: str) -> Answer:
-    """The film's answer once it has ended."""
-    tick = threading.Event()
-    for _ in range(600):
-        answer = served.get(f"/v1/films/{number}")
-        if answer.json["state"] not in ("waiting", "running"):
-            return answer
-        tick.wait(0.05)
-    raise AssertionError(answer.json)
 
 
 def test_a_film_gives_records_and_a_video(served: Served, film: bytes, tmp_path: Path) -> None:

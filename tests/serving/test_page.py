@@ -15,6 +15,7 @@ from served import Served, cells_model, cells_picture, encoded, serving
 
 from yolokit.inference.predictor import Predictor
 from yolokit.serving.limits import Limits
+from yolokit.serving.watch import PageView
 from yolokit.video.video_file import VideoFile
 
 pytestmark = pytest.mark.slow
@@ -24,6 +25,7 @@ ARGUMENTS = [
     *("--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
+PATIENCE_MS = 60_000.0  # of a machine on which others compute
 Opened = Callable[..., Page]
 
 
@@ -33,6 +35,7 @@ def browser() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("no Chromium here: the page is not tested. Install chromium or google-chrome")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
         yield browser
@@ -50,7 +53,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
         context = browser.new_context(**settings)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: asked.append((served.url, request.url)))
         if quiet:
             page.on("console", lambda each: each.type == "error" and said.append(each.text))
@@ -256,7 +259,7 @@ def test_all_of_it_by_keyboard(served: Served, opened: Opened) -> None:
         if reached[-1] == "class-0":
             page.keyboard.press("Space")
             found(page).to_have_text("1 blue")
-    assert reached == ["API", "files", "webcam", "conf", "all", "none", "class-0", "class-1"]
+    assert reached == ["api", "files", "webcam", "conf", "all", "none", "class-0", "class-1"]
 
 
 def test_two_people_at_once(served: Served, opened: Opened) -> None:
@@ -294,3 +297,21 @@ def test_nothing_is_cut_off(served: Served, opened: Opened, width: int, scheme: 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(18, 22, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
+
+
+def test_a_program_is_watched(browser: Browser) -> None:
+    view = PageView()
+    view.show(cells_picture((1, 0, "red")))
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(view.url)
+    found(page).to_have_text("picture 1")
+    expect(page.locator("#controls")).to_be_hidden()
+    view.show(cells_picture((2, 0, "red")))
+    found(page).to_have_text("picture 2")
+    assert page.locator("canvas").evaluate("c => [c.width, c.height]") == [96, 64]
+    view.close()
+    expect(page.locator(".problem")).to_contain_text("The program has ended.")
+    assert said == []
+    page.close()

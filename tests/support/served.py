@@ -116,6 +116,17 @@ def serving(
             assert not thread.is_alive()
 
 
+def ended(served: Served, number: str) -> Answer:
+    """The film's answer once it has ended."""
+    tick = threading.Event()
+    for _ in range(600):
+        answer = served.get(f"/v1/films/{number}")
+        if answer.json["state"] not in ("waiting", "running"):
+            return answer
+        tick.wait(0.05)
+    raise AssertionError(answer.json)
+
+
 def cells_model(path: Path) -> Path:
     """A network that takes any number of pictures: boxes are cells, scores are their colours."""
     return write_onnx(path, make_card(dynamic=True))

@@ -18,10 +18,11 @@ from yolokit.cli.detect_lines import Teller
 from yolokit.files import free_file, new_folder
 from yolokit.inference.predictor import Predictor
 from yolokit.plain_text import tamed
+from yolokit.serving.watch import open_view
 from yolokit.types import Detections
 from yolokit.video.detect import Outcome
 from yolokit.video.frames import Frame, Kind
-from yolokit.video.view import View, open_view
+from yolokit.video.view import View
 
 _SHOWN = 20  # skipped sources named one by one
 _GPU_BATCH = 8  # frames a step; one on a CPU, where more gains nothing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from importlib.resources import files
 from typing import Annotated, Any
 
 import anyio
@@ -22,6 +21,7 @@ from yolokit.serving.answers import detections_out, film_out, model_out
 from yolokit.serving.bodies import read_picture, store_film
 from yolokit.serving.films import Film, Films
 from yolokit.serving.guard import Guard
+from yolokit.serving.page_files import page_files
 from yolokit.serving.refusal import RETRY_AFTER_S, RefusedError
 from yolokit.serving.schemas import (
     AskedFilm,
@@ -36,15 +36,6 @@ from yolokit.serving.schemas import (
 from yolokit.serving.service import Service
 from yolokit.serving.webcam import Cameras
 
-_PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    **{
-        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("page", "boxes", "cards", "server", "films", "camera")
-    },
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FILE = {
     "type": "object",
@@ -280,9 +271,8 @@ def _result(film: Film, part: str) -> FileResponse:
 
 
 def _add_page(app: FastAPI) -> None:
-    folder = files("yolokit.serving") / "page"
-    for path, (name, kind) in _PAGE.items():
-        answer = _page((folder / name).read_bytes(), kind)
+    for path, (content, kind) in page_files().items():
+        answer = _page(content, kind)
         app.add_api_route(path, answer, include_in_schema=False, response_class=Response)
 
 

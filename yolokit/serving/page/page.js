@@ -6,6 +6,7 @@ import { Camera } from "./camera.js";
 import { button, card, fail, make, save, stem, table } from "./cards.js";
 import { film, isFilm } from "./films.js";
 import { ask, megabytes, Refused } from "./server.js";
+import { watch } from "./watch.js";
 
 const LOWEST = 0.05; // score that is asked for
 const AT_ONCE = 2; // pictures under way
@@ -23,6 +24,12 @@ async function begin() {
   } catch (error) {
     part("about").className = "problem";
     part("about").textContent = error.message;
+    return;
+  }
+  if (model.watch) {
+    part("about").textContent = model.watch;
+    part("controls").hidden = part("empty").hidden = part("api").hidden = true;
+    watch(part("cards"), say);
     return;
   }
   const { classes } = model;
