@@ -15,6 +15,7 @@ from PIL import Image
 from served import Answer, Held, Served, cells_picture, encoded, form, serving
 
 from yolokit.drawing import draw_boxes
+from yolokit.errors import WeightsError
 from yolokit.inference.predictor import Predictor
 from yolokit.serving.limits import Limits
 
@@ -187,6 +188,34 @@ def test_a_network_that_is_late(cells: Path) -> None:
         answer = small.post("/v1/detect", PNG)
         assert (answer.status, answer.kind) == (504, "late")
         held.go.set()
+
+
+class Broken(Held):
+    """A model's backend that fails once it is told to."""
+
+    error: Exception | None = None
+
+    def __call__(self, images, *, score_threshold=0.0, iou_threshold=None):  # type: ignore[no-untyped-def]
+        if self.error is not None:
+            raise self.error
+        return super().__call__(
+            images, score_threshold=score_threshold, iou_threshold=iou_threshold
+        )
+
+
+def test_a_network_that_fails_costs_one_request(
+    cells: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = Broken(Predictor.load(cells))
+    with serving(Predictor(broken, Predictor.load(cells).card)) as small:
+        for error, kind in ((WeightsError("no numbers"), "model"), (KeyError("oops"), "bug")):
+            broken.error = error
+            answer = small.post("/v1/detect", PNG)
+            assert (answer.status, answer.kind) == (500, kind)
+            broken.error = None
+            assert small.post("/v1/detect", PNG).status == 200
+        assert b'yolokit_errors_total{kind="bug"} 1.0' in small.get("/metrics").body
+    assert "KeyError: 'oops'" in capfd.readouterr().err  # a bug leaves its traceback
 
 
 def test_what_is_under_way_is_finished_and_nothing_new_is_taken(cells: Path) -> None:

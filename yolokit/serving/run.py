@@ -82,7 +82,7 @@ class Server(uvicorn.Server):
                 ws="websockets-sansio",
                 ws_max_size=service.limits.picture_bytes,
                 lifespan="on",
-                log_level="critical",
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,

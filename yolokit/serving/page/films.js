@@ -38,7 +38,7 @@ async function follow(shown, file, query, limits, state) {
       now = await (await ask(`v1/films/${now.id}`)).json();
       progress(shown, bar, now);
     }
-    if (!state.removed) finish(shown, now);
+    if (!state.removed) finish(shown, now, query.get("conf"));
   } finally {
     bar.remove();
   }
@@ -53,12 +53,14 @@ function progress(shown, bar, now) {
   shown.found.textContent = now.state === "waiting" ? "waiting …" : `frame ${now.frames}${of}`;
 }
 
-function finish(shown, now) {
+function finish(shown, now, conf) {
   if (now.state !== "done") throw new Refused(now.message ?? "The film was stopped.");
   const objects = Object.entries(now.objects).map(([name, count]) => `${count} ${name}`);
   shown.found.className = "found";
   shown.found.textContent = `${objects.join(", ") || "nothing"} in ${now.frames} frames`;
-  if (now.message) shown.found.after(make("p", { class: "soft", text: now.message }));
+  const above = `what scored more than ${Number(conf).toFixed(2)}, as the slider stood`;
+  const note = now.message ? `${above}; ${now.message}` : above;
+  shown.found.after(make("p", { class: "soft", text: note }));
   const base = `v1/films/${now.id}`;
   const video = make("video", { controls: "", src: `${base}/video`, preload: "metadata" });
   video.setAttribute("aria-label", `${shown.name} with boxes`);

@@ -163,6 +163,7 @@ function refresh() {
   if (camera) camera.redraw();
   const found = pictures.flatMap((each) => chosen(each.answer.detections));
   countClasses();
+  part("json").hidden = !pictures.length;
   if (!pictures.length) return;
   const many = pictures.length === 1 ? "1 picture" : `${pictures.length} pictures`;
   const left = waiting.length + underWay ? `, ${waiting.length + underWay} to come` : "";
