@@ -141,14 +141,33 @@ def draw_tagged(
     for index, box in reversed(drawn):
         _outline(canvas, box, colours[index], style.line_width or _line_width(size))
     if style.labels:
-        font_px = min(max(round(size * _FONT_SHARE), _FONT_PX[0]), _FONT_PX[1])
-        tags = [_tag(texts[index], font_px, colours[index]) for index, _ in drawn]
+        tags = [_tag(texts[index], _font_px(size), colours[index]) for index, _ in drawn]
         places = place_labels([box for _, box in drawn], [tag.shape for tag in tags], canvas.shape)
         for tag, place in zip(tags, places, strict=True):
             if place is not None:
                 x1, y1, x2, y2 = place
                 canvas[y1:y2, x1:x2] = tag[: y2 - y1, : x2 - x1]
     return canvas
+
+
+def draw_note(
+    canvas: NDArray[np.uint8], text: str, place_xy: tuple[float, float], colour: Rgb
+) -> None:
+    """Write a label into a picture, centred on a place but always inside.
+
+    Args:
+        canvas: [H, W, 3] uint8 RGB, changed.
+        text: of the label.
+        place_xy: pixels.
+        colour: of its ground.
+    """
+    height, width = canvas.shape[:2]
+    tag = _tag(text, _font_px(math.sqrt(height * width)), colour)[:height, :width]
+    x, y = (
+        round(min(max(at - side / 2, 0), most - side))
+        for at, side, most in zip(place_xy, tag.shape[1::-1], (width, height), strict=True)
+    )
+    canvas[y : y + tag.shape[0], x : x + tag.shape[1]] = tag
 
 
 def tile(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 4) -> NDArray[np.uint8]:
@@ -221,6 +240,11 @@ def _line_height(font_px: int) -> tuple[int, int]:
     """How far letters reach above and below the base line: the same for every label."""
     _, top, _, bottom = ImageFont.load_default(size=font_px).getbbox("Ápg|", anchor="ls")
     return math.ceil(-top), math.ceil(bottom)
+
+
+def _font_px(size: float) -> int:
+    """Letters' height, for a picture whose area is ``size`` squared."""
+    return min(max(round(size * _FONT_SHARE), _FONT_PX[0]), _FONT_PX[1])
 
 
 def _line_width(size: float) -> int:

@@ -37,6 +37,20 @@ _DEFAULT_OUT = Path("runs/track")
     show_default=True,
 )
 @click.option(
+    "--count-line",
+    "lines",
+    multiple=True,
+    help="Count what crosses this line, and in which direction; pixels, or percent with %.",
+    metavar="X1,Y1,X2,Y2",
+)
+@click.option(
+    "--count-zone",
+    "zones",
+    multiple=True,
+    help="Count what is in this zone, enters and leaves it, and how long it stays.",
+    metavar="X1,Y1,X2,Y2,X3,Y3,...",
+)
+@click.option(
     "--fps",
     type=click.FloatRange(0.1, 1000),
     default=25.0,
@@ -66,6 +80,8 @@ def command(
     max_objects: int | None,
     classes: str | None,
     tracker: TrackerName,
+    lines: tuple[str, ...],
+    zones: tuple[str, ...],
     fps: float,
     show: bool,
     save_json: bool,
@@ -87,12 +103,17 @@ def command(
     number from the second frame on (ocsort: the third). An object that is hidden for less than a
     second keeps it. Numbers begin anew with each SOURCE.
 
+    --count-line counts the centres of boxes that cross it, once they are past it by a tenth of the
+    box: "in" from the line's left to its right, that is down over a line from left to right, as the
+    arrow on it shows. Both options may be given several times.
+
     --save-json writes one record a frame to tracks.json, as `yolokit detect` does, each box with
-    its "track_id", or null before it has one; --json prints the same records. Exit status 3: done,
-    but some input could not be read, or a stream stopped sending.
+    its "track_id", or null before it has one, and the counts so far; --json prints the same
+    records. Exit status 3: done, but some input could not be read, or a stream stopped sending.
 
     \b
     yolokit track model.safetensors film.mp4 --tail 1
+    yolokit track model.safetensors film.mp4 --count-line 0,50%,100%,50%
     yolokit track model.onnx frames/ --fps 10 --save-mot
     yolokit track model.safetensors 0 --show --no-save-video --json
     """
@@ -103,16 +124,18 @@ def command(
 
     from yolokit.cli.detect_jobs import Wanted
     from yolokit.cli.progress import stop_on_signals
-    from yolokit.cli.track_run import run
+    from yolokit.cli.track_run import Asked, run
     from yolokit.cli.watching import Manner, live_view, output_folder
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
     from yolokit.inference.classes import labels_of, split_classes
     from yolokit.inference.predictor import Predictor
+    from yolokit.tracking.counting import Counting
     from yolokit.tracking.films import find_films
     from yolokit.tracking.library import require_library
     from yolokit.tracking.track import TrackOutputs
 
+    Counting(lines=lines, zones=zones)  # refuses what is none
     require_library()
     films = find_films(source, sys.stdin, fps=fps)
     predictor = Predictor.load(model, device=device, precision=precision)
@@ -127,6 +150,7 @@ def command(
     predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
     if not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)
+    asked = Asked(tracker=tracker, lines=lines, zones=zones)
     outputs = TrackOutputs(
         video=video_format if save_video else None,
         mot=save_mot,
@@ -141,7 +165,7 @@ def command(
         manner = Manner(
             save_json=save_json, quiet=quiet, as_json=as_json, stop=stopping.event, view=view
         )
-        outcome = run(films, predictor, wanted, tracker, folder, outputs, manner)
+        outcome = run(films, predictor, wanted, asked, folder, outputs, manner)
         stopped = stopping.number
     if stopped is not None:
         ctx.exit(128 + stopped)

@@ -1,4 +1,4 @@
-"""Tracks on the frames of a film: boxes in their colours, and where they came from."""
+"""Tracks on the frames of a film: boxes in their colours, where they came from, and counts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.drawing import PLAIN, Style, draw_detections, track_colour
+from yolokit.tracking.count_drawing import draw_line, draw_zone
+from yolokit.tracking.counting import Counted
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Source
 
@@ -41,7 +43,11 @@ class TrackPainter:
         if self._tail_ms:
             self._remember(detections, frame.pts_ms)
             image = self._with_tails(image)
-        return draw_detections(image, detections, self._names, self._style)
+        drawn = draw_detections(image, detections, self._names, self._style)
+        for tally in detections.counts.tallies if isinstance(detections, Counted) else ():
+            draw = draw_line if len(tally.points) == 2 else draw_zone
+            draw(drawn, tally.points, tally)
+        return drawn
 
     def _remember(self, detections: Detections, at_ms: float) -> None:
         assert detections.track_ids is not None

@@ -8,15 +8,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yolokit.drawing import PLAIN, Style
+from yolokit.tracking.count_films import CountEachFilm
 from yolokit.tracking.follower import Follower
 from yolokit.tracking.mot_text import MotSink
 from yolokit.tracking.painter import TrackPainter
+from yolokit.tracking.records import TrackRecordSink
 from yolokit.video.detect import Outcome, walk
 from yolokit.video.frames import Source
 from yolokit.video.names import OutputNames
-from yolokit.video.pipeline import Observe, Predict
-from yolokit.video.sinks import AnnotatedSink, RecordSink, Sink
+from yolokit.video.pipeline import Follow, Observe, Predict
+from yolokit.video.sinks import AnnotatedSink, Sink
 from yolokit.video.video_file import VideoFormat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """What is made of each frame's detections: ids, and counts where they are asked for.
+
+    Args:
+        follower: gives ids.
+        lines: each as for ``Counting``; so are ``zones``.
+    """
+
+    follower: Follower
+    lines: Sequence[str] = ()
+    zones: Sequence[str] = ()
+
+    def follow(self) -> Follow:
+        """A new function of frames and their detections; counts begin anew with each film."""
+        counting = CountEachFilm(lines=self.lines, zones=self.zones)
+        if not (self.lines or self.zones):
+            return self.follower
+        return lambda frame, detections: counting(frame, self.follower(frame, detections))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +68,7 @@ class TrackOutputs:
 def track(
     sources: Sequence[Source],
     predict: Predict,
-    follower: Follower,
+    following: Following,
     folder: Path,
     *,
     class_names: Sequence[str],
@@ -60,12 +83,13 @@ def track(
         sources: films, one after the other.
         predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``. Its boxes
             score more than ``weak_threshold``.
-        follower: gives ids.
+        following: ids and counts.
         folder: where files go; no source is ever overwritten.
         class_names: name of each label.
         outputs: what is written; the drawn films by default.
 
     Raises:
+        ConfigError: a line or zone that is none, or lies outside a film's picture.
         SourceError: as for ``yolokit.video.detect.detect``.
     """
     outputs = outputs or TrackOutputs()
@@ -77,7 +101,7 @@ def track(
         predict,
         [annotated, *_more_sinks(outputs, folder, class_names)],
         batch_size=batch_size,
-        follow=follower,
+        follow=following.follow(),
         observe=observe,
         stop=stop,
     )
@@ -86,6 +110,6 @@ def track(
 
 def _more_sinks(outputs: TrackOutputs, folder: Path, class_names: Sequence[str]) -> Iterator[Sink]:
     if outputs.json_file is not None:
-        yield RecordSink(outputs.json_file, class_names)
+        yield TrackRecordSink(outputs.json_file, class_names)
     if outputs.mot:
         yield MotSink(folder / "mot")
