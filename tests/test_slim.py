@@ -112,6 +112,13 @@ def test_detect_imports_no_torch(run: Run, model: Path, data: Path, source: str)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("count", [["--count-line", "0,50%,100%,50%"], []])
+def test_track_imports_no_torch(run: Run, model: Path, data: Path, count: list[str]) -> None:
+    done = run(COMMAND, "track", model, data / "film.avi", "--save-json", "--save-mot", *count)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "found 1 red, 1 green, 1 blue" in done.stdout
+
+
 def test_eval_imports_no_torch(run: Run, model: Path, data: Path) -> None:
     done = run(COMMAND, "eval", model, "--data", data)
     assert (done.returncode, done.stderr) == (0, "")

@@ -35,6 +35,7 @@ DISTRIBUTIONS = (
     "onnxruntime",
     "onnxruntime-gpu",
     "openvino",
+    "trackers",
 )
 
 

@@ -43,11 +43,9 @@ class TrackPainter:
         if self._tail_ms:
             self._remember(detections, frame.pts_ms)
             image = self._with_tails(image)
-        drawn = draw_detections(image, detections, self._names, self._style)
-        for tally in detections.counts.tallies if isinstance(detections, Counted) else ():
-            draw = draw_line if len(tally.points) == 2 else draw_zone
-            draw(drawn, tally.points, tally)
-        return drawn
+        if isinstance(detections, Counted):
+            image = _with_counts(image, detections)
+        return draw_detections(image, detections, self._names, self._style)
 
     def _remember(self, detections: Detections, at_ms: float) -> None:
         assert detections.track_ids is not None
@@ -70,3 +68,12 @@ class TrackPainter:
             colour = track_colour(track_id)
             cv2.polylines(canvas, [points], False, colour, thickness, cv2.LINE_AA)
         return canvas
+
+
+def _with_counts(image: NDArray[np.uint8], detections: Counted) -> NDArray[np.uint8]:
+    """A copy with lines and zones, beneath what is drawn of the objects."""
+    canvas: NDArray[np.uint8] = image.copy()
+    for tally in detections.counts.tallies:
+        draw = draw_line if len(tally.points) == 2 else draw_zone
+        draw(canvas, tally.points, tally)
+    return canvas
