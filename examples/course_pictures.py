@@ -12,10 +12,16 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from residual_gradients import build_pair, gradient_norms, made_up_batch
+
+from yolokit.heads.yolov1.codec import assign_cells
+from yolokit.ops.nms import class_aware_nms
+from yolokit.synthesis.dataset import visible_box
+from yolokit.synthesis.scenes import make_scene
 
 INK, PALE, OWN, TWIN, GREEN = "#1f2933", "#d9e2ec", "#0b6e99", "#c2410c", "#2f855a"
 FONT = 'font-family="Helvetica, Arial, sans-serif"'
@@ -204,14 +210,69 @@ def _log_chart(drawing: Drawing, left: float, title: str, curves: list[list[floa
         drawing.text(x, y + (28 if below else -12), name, size=14, fill=colour, anchor="start")
 
 
+def grid() -> Drawing:
+    """A made-up photo of 448 pixels under YOLOv1's grid: boxes, centres, the cells that answer."""
+    side, cells = 448, 7
+    image, boxes = _photo(6, side)
+    drawing = Drawing(side, side)
+    drawing.photo(image, 0, 0, side)
+    stride = side / cells
+    owned = assign_cells(torch.from_numpy(boxes), (cells, cells), (stride, stride))
+    for row, col in zip(owned.rows.tolist(), owned.cols.tolist(), strict=True):
+        corner = (col * stride, row * stride)
+        drawing.rect(
+            (*corner, corner[0] + stride, corner[1] + stride), fill="rgba(255,213,79,0.45)"
+        )
+    for number in range(1, cells):
+        drawing.line([(number * stride, 0), (number * stride, side)], stroke="white", width=1)
+        drawing.line([(0, number * stride), (side, number * stride)], stroke="white", width=1)
+    for box in boxes.tolist():
+        drawing.rect(box, stroke=TWIN, width=2.5)
+        drawing.dot((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 4, TWIN)
+    return drawing
+
+
+def nms() -> Drawing:
+    """Five boxes round each of two objects, and what suppression leaves."""
+    side = 300
+    image, truth = _photo(4, side)
+    truth = truth[np.argsort(-(truth[:, 2:] - truth[:, :2]).prod(1))][:2]
+    rng = np.random.default_rng(1)
+    boxes = np.repeat(truth, 5, axis=0) + rng.normal(0, 5, (10, 4)).astype(np.float32)
+    scores = np.linspace(0.9, 0.4, 10, dtype=np.float32)[rng.permutation(10)]
+    kept = class_aware_nms(boxes, scores, np.zeros(10, np.int64), 0.5, 10)
+    drawing = Drawing(2 * side + 20, side)
+    for left, shown in ((0, range(10)), (side + 20, kept.tolist())):
+        drawing.photo(image, left, 0, side)
+        for index in shown:
+            x1, y1, x2, y2 = boxes[index].tolist()
+            drawing.rect((left + x1, y1, left + x2, y2), stroke=GREEN if left else TWIN, width=2)
+            if left:
+                drawing.text(
+                    left + x1 + 3, y1 - 5, f"{scores[index]:.2f}", fill=INK, anchor="start"
+                )
+    return drawing
+
+
+def _photo(seed: int, side: int) -> tuple[Image.Image, np.ndarray]:
+    """A made-up square photo and its boxes [N, 4], both at a size of ``side`` pixels."""
+    scene = make_scene(np.random.default_rng(seed), (224, 224), 3, 0.3)
+    xywh = np.array([visible_box(each.mask) for each in scene.instances], np.float32)
+    boxes = np.hstack([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]]) * (side / 224)
+    return Image.fromarray(scene.image).resize((side, side)), boxes.astype(np.float32)
+
+
 def main() -> None:
     """Draw them all."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--only", help="draw this one, e.g. grid")
+    options = parser.parse_args()
+    folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    for draw in (convolution, residual_block, residual_gradients):
-        draw().save(folder / f"{draw.__name__}.svg")
+    for draw in (convolution, residual_block, residual_gradients, grid, nms):
+        if options.only in (None, draw.__name__):
+            draw().save(folder / f"{draw.__name__}.svg")
 
 
 if __name__ == "__main__":
