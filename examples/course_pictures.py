@@ -207,7 +207,7 @@ def _log_chart(drawing: Drawing, left: float, title: str, curves: list[list[floa
             drawing.dot(x, y, 2.5, colour)
         below = colour == OWN or values[0] < 0
         x, y = points[1 if below and values[0] > 0 else 4]
-        drawing.text(x, y + (28 if below else -12), name, size=14, fill=colour, anchor="start")
+        drawing.text(x, y + (42 if below else -12), name, size=14, fill=colour, anchor="start")
 
 
 def grid() -> Drawing:
