@@ -24,6 +24,8 @@ from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset, sample_seed
 from yolokit.data.locate import locate_splits
+from yolokit.errors import YolokitError
+from yolokit.files import require_unused_folder
 from yolokit.sections import ResolvedAugment
 from yolokit.types import Sample
 
@@ -76,6 +78,7 @@ def _annotations(sample: Sample, image_id: int, first_id: int) -> list[dict[str,
 
 def make_sets(source: Path, out: Path, *, photos: int, copies: int, seed: int = 0) -> None:
     """Write the three sets; see the top of this file."""
+    require_unused_folder(out)
     sets = {name: CocoDataset.load(split) for name, split in locate_splits(source).items()}
     data = {name: DetectionDataset(each, SIZE_HW, seed=seed) for name, each in sets.items()}
     names = sets["train"].class_names
@@ -106,4 +109,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from yolokit.backbones.backbone import build_backbone
 from yolokit.backbones.torchvision_models import get_model
+from yolokit.errors import YolokitError
 
 WITHOUT_EXTRAS = {"aux_logits": False, "init_weights": False}  # of the two Inceptions
 
@@ -45,8 +46,8 @@ def cost(name: str, size: int = 224) -> Cost:
     """Count one of torchvision's classifiers, whole and as a backbone, by shapes alone."""
     options = WITHOUT_EXTRAS if name in {"googlenet", "inception_v3"} else {}
     with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
-        whole = get_model(name, weights=None, **options)
         backbone = build_backbone(name, weights="none", image_hw=(size, size)).eval()
+        whole = get_model(name, weights=None, **options)
         backbone(torch.zeros(1, 3, size, size))
     linear = [module for module in whole.modules() if isinstance(module, nn.Linear)]
     assert isinstance(backbone.trunk, fx.GraphModule)
@@ -118,4 +119,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as error:
+        raise SystemExit(f"error: {error}") from None

@@ -24,6 +24,7 @@ from torch import Tensor, fx, nn
 
 from yolokit.config import ModelConfig
 from yolokit.data.prepare import prepare_sample
+from yolokit.errors import YolokitError
 from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
 from yolokit.models.detector import Detector
@@ -232,4 +233,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except YolokitError as error:
+        raise SystemExit(f"error: {error}") from None
