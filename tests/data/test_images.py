@@ -19,6 +19,7 @@ from yolokit.data.images import (
     picture_count,
     picture_format,
     read_image,
+    stored_size,
     verify_image,
 )
 from yolokit.data.orientation import parse_orientation
@@ -189,6 +190,18 @@ def test_kind_and_count_are_read_from_the_content(tmp_path: Path) -> None:
         assert (picture_format(path), picture_count(path)) == (file_format, count)
     path.write_bytes(b"text")
     assert (picture_format(path), picture_count(path)) == (None, 1)
+
+
+def test_the_size_is_told_by_the_header_in_the_formats_that_are_read() -> None:
+    turned = Image.new("RGB", (30, 20))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # a quarter turn
+    data = encode(turned, "JPEG", exif=exif)
+    assert stored_size(data) == stored_size(data[:-5], ("JPEG",)) == (20, 30)
+    assert stored_size(data, ("PNG",)) == stored_size(b"text") == (0, 0)
+    with pytest.raises(ImageError, match="not a picture in a known format"):
+        decode_image(data, formats=("PNG",))
+    assert decode_image(data, formats=("PNG", "JPEG")).shape == (30, 20, 3)
 
 
 def test_16_bit_grey_keeps_the_high_byte() -> None:

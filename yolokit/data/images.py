@@ -135,17 +135,12 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def stored_size(data: bytes, formats: tuple[str, ...] | None = None) -> tuple[int, int]:
-    """(height, width) by the header of an encoded picture, before EXIF turns it; nothing is
-    decoded. (0, 0) where it is no such picture.
+    """(height, width) by the header of an encoded picture, before EXIF turns it.
 
-    Args:
-        data: the file's bytes.
-        formats: as for `decode_image`.
+    Nothing is decoded. (0, 0) where it is no such picture; ``formats`` as for `decode_image`.
     """
     try:
-        with _unlimited():
-            image = Image.open(io.BytesIO(data), formats=formats)
-        with image:
+        with _unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
             return image.height, image.width
     except Exception:  # whatever it is: decoding it says why
         return 0, 0
