@@ -13,10 +13,10 @@ const AT_ONCE = 2; // pictures under way
 const ALWAYS_LISTED = 12; // classes; of more, only those that were found are listed
 
 const part = (id) => document.getElementById(id);
-const pictures = []; // {name, card, canvas, bitmap, answer}
+const pictures = []; // {name, card, canvas, bitmap, answer, order}
 const waiting = [];
 const hidden = new Set(); // labels
-let model, camera, lowest, underWay = 0;
+let model, camera, lowest, underWay = 0, taken = 0;
 
 async function begin() {
   try {
@@ -81,7 +81,8 @@ function take(files) {
     } else {
       const made = card(file.name);
       part("cards").append(made.figure);
-      waiting.push({ file, card: made });
+      waiting.push({ file, card: made, order: taken });
+      taken += 1;
     }
   }
   part("empty").hidden = true;
@@ -100,7 +101,7 @@ function next() {
   }
 }
 
-async function look({ file, card: shownCard }) {
+async function look({ file, card: shownCard, order }) {
   try {
     if (file.size > model.limits.picture_bytes) {
       throw new Refused(`The picture has ${megabytes(file.size)}, more than the ` +
@@ -109,7 +110,7 @@ async function look({ file, card: shownCard }) {
     shownCard.found.textContent = "looking …";
     const answer = await (await ask(`v1/detect?conf=${lowest}`, { method: "POST", body: file })).json();
     const bitmap = await displayable(file);
-    add({ name: file.name, card: shownCard, bitmap, answer });
+    add({ name: file.name, card: shownCard, bitmap, answer, order });
   } catch (error) {
     fail(shownCard, error instanceof Refused ? error.message : `The picture failed: ${error.message}`);
     say(`${file.name}: ${shownCard.found.textContent}`);
@@ -151,6 +152,7 @@ function add(picture) {
     }),
   );
   pictures.push(picture);
+  pictures.sort((a, b) => a.order - b.order); // as they were chosen, not as they were answered
 }
 
 const conf = () => Number(part("conf").value);
