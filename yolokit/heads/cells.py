@@ -1,14 +1,19 @@
-"""A grid in which every cell holds one object: which box owns which cell.
+"""The cells of grids: which box owns which, and which of them a decoded box comes from.
 
 Shape legend: S_h × S_w cells, N boxes, M boxes that own a cell.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from yolokit.heads.family import CellPlaces
+from yolokit.types import GridOutput
 
 
 class OwnedCells(NamedTuple):
@@ -42,3 +47,16 @@ def first_in_cell(
     first = first.scatter_reduce(0, cell, order, reduce="amin")
     kept = order[first[cell] == order]
     return OwnedCells(kept, rows[kept], cols[kept])
+
+
+def places_in(levels: Mapping[int, GridOutput]) -> CellPlaces:
+    """Where each box comes from when levels follow each other, row by row, cell by cell.
+
+    Args:
+        levels: by their index in the head's outputs, in the order in which they are decoded.
+    """
+    parts = []
+    for index, output in levels.items():
+        grid = np.indices(output.box_codes.shape[1:4]).reshape(3, -1)  # [3, S_h · S_w · A]
+        parts.append(np.concatenate((np.full_like(grid[:1], index), grid)))
+    return CellPlaces(*np.concatenate(parts, axis=1))

@@ -5,7 +5,7 @@ head's section of a configuration, ``CONFIG``, and ``family.py`` with the class 
 answers all that others ask of a head. Neither imports torch before a network is wanted: a
 configuration is read, checked and written without it.
 
-Shape legend: T boxes of one picture.
+Shape legend: T boxes of one picture; N boxes that a head decodes of one picture.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from yolokit.types import LevelSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from yolokit.types import DecodedBoxes, GridOutput
+    from yolokit.types import DecodedBoxes, GridOutput, Truth
 
 HEADS = ("yolov1", "yolo")  # one folder each; the first is the default
 
@@ -65,6 +65,37 @@ class PictureCeiling:
     narrow: NDArray[np.bool_]
 
 
+class CellPlaces(NamedTuple):
+    """The cell that each decoded box comes from, in the order of ``decode``.
+
+    Args:
+        levels: [N] int64 index of its level in the head's outputs.
+        rows, cols: [N] int64 of the cell in that level.
+        predictors: [N] int64, which of the cell's boxes it is.
+    """
+
+    levels: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    cols: NDArray[np.int64]
+    predictors: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Answers:
+    """What the loss asks of each decoded box of one picture, in the order of ``decode``.
+
+    Args:
+        truths: [N] int64 index of the truth that the box answers for; -1 for none.
+        wanted: [N] float32, the score, or confidence, that it should have.
+        terms: name of a loss term -> [N] float32, the box's share of it. A term's sum is what the
+            criterion gives for the picture alone.
+    """
+
+    truths: NDArray[np.int64]
+    wanted: NDArray[np.float32]
+    terms: dict[str, NDArray[np.float32]]
+
+
 class HeadFamily(Protocol):
     """A head as configured, for everybody who does not know which one it is."""
 
@@ -103,6 +134,29 @@ class HeadFamily(Protocol):
 
     def criterion(self) -> nn.Module:
         """``(outputs, truths) -> {name: weighted loss term}``."""
+
+    def places(self, outputs: Sequence[GridOutput]) -> CellPlaces:
+        """Which cell each box comes from that the head decodes of these outputs."""
+
+    def raw_score(self, outputs: Sequence[GridOutput], box: int, label: int) -> Tensor:
+        """What becomes the score of a decoded box of the first picture, before it is squashed.
+
+        Args:
+            outputs: of a batch.
+            box: its place in the order of ``decode``.
+            label: the class.
+
+        Returns:
+            A scalar, through which gradients flow wherever the score lies.
+        """
+
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        """What the criterion asks of each decoded box.
+
+        Args:
+            outputs: of one picture.
+            truth: its boxes.
+        """
 
     def ceiling(self, boxes: NDArray[np.float32], image_hw: tuple[int, int]) -> PictureCeiling:
         """What it can predict at best for boxes [T, 4] of one picture, xyxy input pixels."""

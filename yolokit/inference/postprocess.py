@@ -6,6 +6,7 @@ Shape legend: B images, N boxes of one image, C classes, M candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,13 @@ from yolokit.errors import WeightsError
 from yolokit.ops.letterbox import boxes_to_original, resized_hw
 from yolokit.ops.nms import class_aware_nms
 from yolokit.types import DecodedArrays, Detections, Letterbox
+
+
+class Traced(NamedTuple):
+    """Detections, and the place [K] of each among the N decoded boxes."""
+
+    detections: Detections
+    places: NDArray[np.int64]
 
 
 def select_detections(
@@ -43,6 +51,27 @@ def select_detections(
         One ``Detections`` per picture, best first, ties in the order of the grid; the same on
         every run. Empty where nothing scores enough.
     """
+    found = select_traced(
+        decoded,
+        letterboxes,
+        score_threshold=score_threshold,
+        iou_threshold=iou_threshold,
+        max_detections=max_detections,
+        labels=labels,
+    )
+    return [each.detections for each in found]
+
+
+def select_traced(
+    decoded: DecodedArrays,
+    letterboxes: Sequence[Letterbox],
+    *,
+    score_threshold: float,
+    iou_threshold: float,
+    max_detections: int,
+    labels: Sequence[int] | None = None,
+) -> list[Traced]:
+    """``select_detections``, with which of the decoded boxes each detection is."""
     wanted = np.ones(decoded.scores.shape[2], dtype=np.bool_)
     if labels is not None:
         wanted[:] = False
@@ -83,7 +112,7 @@ def _select(
     score_threshold: float,
     iou_threshold: float,
     max_detections: int,
-) -> Detections:
+) -> Traced:
     clipped = _clip_to_picture(boxes, letterbox)
     sound = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     sound &= _finite(boxes, scores)
@@ -93,11 +122,12 @@ def _select(
     kept = class_aware_nms(boxes, scores, labels, iou_threshold, max_detections)
     found = boxes_to_original(boxes[kept], letterbox)
     area = (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])  # rounding may close a sliver
-    return Detections(
+    detections = Detections(
         boxes=found[area],
         scores=scores[kept].astype(np.float32)[area],
         labels=labels[kept].astype(np.int64)[area],
     )
+    return Traced(detections, rows[kept][area])
 
 
 def _finite(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.bool_]:

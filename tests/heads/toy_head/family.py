@@ -12,7 +12,10 @@ from yolokit.heads.family import Head, HeadConfig, HeadFamily, PictureCeiling
 from yolokit.types import LevelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from yolokit.heads.family import Answers, CellPlaces
+    from yolokit.types import GridOutput, Truth
 
 
 class ToyFamily:
@@ -45,6 +48,25 @@ class ToyFamily:
 
         loss: nn.Module = ToyLoss()
         return loss
+
+    def places(self, outputs: Sequence[GridOutput]) -> CellPlaces:
+        from yolokit.heads.cells import places_in
+
+        return places_in(dict(enumerate(outputs)))
+
+    def raw_score(self, outputs: Sequence[GridOutput], box: int, label: int) -> Tensor:
+        return outputs[0].classes[0].flatten(0, 1)[box, label]
+
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        classes, codes = outputs[0].classes, outputs[0].box_codes
+        share = classes.square().mean(-1) / self.cells**2
+        share = share + codes.square().mean((-1, -2)) / self.cells**2
+        nothing = np.zeros(self.cells**2)
+        return Answers(
+            truths=np.full(self.cells**2, -1),
+            wanted=nothing.astype(np.float32),
+            terms={"distance": share.detach().flatten().numpy()},
+        )
 
     def ceiling(self, boxes: NDArray[np.float32], image_hw: tuple[int, int]) -> PictureCeiling:
         nothing = np.zeros(len(boxes), dtype=np.bool_)

@@ -95,6 +95,12 @@ def encode_distances(boxes: Tensor, centres: Tensor, strides: Tensor, bins: int)
     return (sides / strides[:, None]).clamp(0, bins - 1 - _EDGE)
 
 
+def detecting(outputs: Sequence[GridOutput]) -> dict[int, GridOutput]:
+    """The levels that detection uses, by their index: of the one-to-one branch, if there is one."""
+    single = {index: each for index, each in enumerate(outputs) if each.one_to_one}
+    return single or dict(enumerate(outputs))
+
+
 def decode_yolo(outputs: Sequence[GridOutput]) -> DecodedBoxes:
     """All boxes of all levels, and the sigmoid of their class logits.
 

@@ -15,7 +15,10 @@ from yolokit.heads.yolo.config import YoloConfig
 from yolokit.types import LevelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from yolokit.heads.family import Answers, CellPlaces
+    from yolokit.types import GridOutput, Truth
 
 _FINEST_STRIDE, _COARSEST_STRIDE = 4, 128  # px, that are worth trying
 
@@ -73,6 +76,26 @@ class YoloFamily:
         from yolokit.heads.yolo.loss import YoloLoss
 
         return YoloLoss(self.config.loss)
+
+    def places(self, outputs: Sequence[GridOutput]) -> CellPlaces:
+        """Level after level, of the branch that detects; a cell has one box."""
+        from yolokit.heads.cells import places_in
+        from yolokit.heads.yolo.codec import detecting
+
+        return places_in(detecting(outputs))
+
+    def raw_score(self, outputs: Sequence[GridOutput], box: int, label: int) -> Tensor:
+        """The class logit."""
+        from yolokit.heads.yolo.codec import detecting, flatten_levels
+
+        logits, _ = flatten_levels(list(detecting(outputs).values()))
+        return logits[0, box, label]
+
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        """By the assigner and the criterion; of the branch that detects."""
+        from yolokit.heads.yolo.loss import YoloLoss
+
+        return YoloLoss(self.config.loss).answers(outputs, truth)
 
     def ceiling(self, boxes: NDArray[np.float32], image_hw: tuple[int, int]) -> PictureCeiling:
         """By the training's rule which cells may serve a box, and in the head's own code."""

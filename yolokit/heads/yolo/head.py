@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from yolokit.heads.layers import conv_block, separable_block
-from yolokit.heads.yolo.codec import decode_yolo
+from yolokit.heads.yolo.codec import decode_yolo, detecting
 from yolokit.types import DecodedBoxes, GridOutput, LevelSpec
 
 _SIDES = 4  # left, top, right, bottom
@@ -80,7 +80,7 @@ class YoloHead(nn.Module):
 
     def decode(self, outputs: list[GridOutput]) -> DecodedBoxes:
         """All boxes in input pixels with their class scores; of the one-to-one branch, if any."""
-        return decode_yolo([output for output in outputs if output.one_to_one] or outputs)
+        return decode_yolo(list(detecting(outputs).values()))
 
     def class_rows(self) -> dict[str, int]:
         """How many rows each class has at the start of a parameter, by the parameter's name."""

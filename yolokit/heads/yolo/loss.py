@@ -6,15 +6,19 @@ whole batch.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolokit.heads.family import Answers
 from yolokit.heads.yolo.centre import assign_centre
 from yolokit.heads.yolo.codec import (
     Cells,
     cells_of,
     decode_distances,
+    detecting,
     encode_distances,
     expected_distances,
     flatten_levels,
@@ -28,6 +32,18 @@ from yolokit.heads.yolo.task_aligned import (
 )
 from yolokit.ops.iou import ciou
 from yolokit.types import GridOutput, Truth
+
+
+class _Compared(NamedTuple):
+    """A branch's outputs beside what they should be; losses not yet weighted by the config."""
+
+    assigned: Assignment
+    class_logits: Tensor  # [B, N, C]
+    wanted: Tensor  # [B, N, C] scores
+    places: Tensor  # [M] of the positives among the N cells
+    box: Tensor  # [M]
+    dfl: Tensor  # [M]
+    total: Tensor  # what all is divided by
 
 
 class YoloLoss(nn.Module):
@@ -75,23 +91,62 @@ class YoloLoss(nn.Module):
                 terms |= {f"{name}{suffix}": term for name, term in found.items()}
         return terms
 
+    @torch.no_grad()
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        """Each cell's share of the terms of one picture, of the branch that detects."""
+        branch = list(detecting(outputs).values())
+        single = branch[0].one_to_one
+        found = self._compare(branch, pad_truths([truth]), one_to_one=single)
+        shares = {
+            "box": torch.zeros_like(found.assigned.quality[0]),
+            "classes": F.binary_cross_entropy_with_logits(
+                found.class_logits[0], found.wanted[0], reduction="none"
+            ).sum(-1),
+            "dfl": torch.zeros_like(found.assigned.quality[0]),
+        }
+        shares["box"][found.places], shares["dfl"][found.places] = found.box, found.dfl
+        suffix = "_one_to_one" if single else ""
+        assigned = found.assigned
+        return Answers(
+            truths=torch.where(assigned.positive, assigned.truth, -1)[0].cpu().numpy(),
+            wanted=assigned.quality[0].cpu().numpy(),
+            terms={
+                f"{name}{suffix}": (getattr(self.config, name) * share / found.total).cpu().numpy()
+                for name, share in shares.items()
+            },
+        )
+
     def _terms(
         self, outputs: list[GridOutput], padded: PaddedTruths, *, one_to_one: bool
     ) -> dict[str, Tensor]:
+        found = self._compare(outputs, padded, one_to_one=one_to_one)
+        class_term = F.binary_cross_entropy_with_logits(
+            found.class_logits, found.wanted, reduction="sum"
+        )
+        return {
+            "box": self.config.box * found.box.sum() / found.total,
+            "classes": self.config.classes * class_term / found.total,
+            "dfl": self.config.dfl * found.dfl.sum() / found.total,
+        }
+
+    def _compare(
+        self, outputs: list[GridOutput], padded: PaddedTruths, *, one_to_one: bool
+    ) -> _Compared:
         class_logits, side_logits = flatten_levels(outputs)  # [B, N, C], [B, N, 4, R]
         cells = cells_of(outputs)
         boxes = decode_distances(expected_distances(side_logits), cells)  # [B, N, 4]
         scores = class_logits.detach().sigmoid()
         assigned = self._assign(boxes.detach(), scores, cells, padded, one_to_one)
-        total = assigned.quality.sum().clamp(min=1.0)
-        wanted = _wanted_scores(class_logits, assigned, padded)
-        class_term = F.binary_cross_entropy_with_logits(class_logits, wanted, reduction="sum")
-        box_term, side_term = _box_terms(boxes, side_logits, cells, assigned, padded)
-        return {
-            "box": self.config.box * box_term / total,
-            "classes": self.config.classes * class_term / total,
-            "dfl": self.config.dfl * side_term / total,
-        }
+        places, box, dfl = _box_losses(boxes, side_logits, cells, assigned, padded)
+        return _Compared(
+            assigned=assigned,
+            class_logits=class_logits,
+            wanted=_wanted_scores(class_logits, assigned, padded),
+            places=places,
+            box=box,
+            dfl=dfl,
+            total=assigned.quality.sum().clamp(min=1.0),
+        )
 
     def _assign(
         self,
@@ -127,14 +182,14 @@ def _wanted_scores(class_logits: Tensor, assigned: Assignment, truths: PaddedTru
     return wanted
 
 
-def _box_terms(
+def _box_losses(
     boxes: Tensor,
     side_logits: Tensor,
     cells: Cells,
     assigned: Assignment,
     truths: PaddedTruths,
-) -> tuple[Tensor, Tensor]:
-    """CIoU and distribution terms, summed over the positives, weighted by quality."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells [M] of the positives, and their CIoU and distribution losses weighted by quality."""
     images, places = assigned.positive.nonzero(as_tuple=True)  # [M], [M]
     wanted = truths.boxes[images, assigned.truth[images, places]] if len(images) else boxes[0, :0]
     weight = assigned.quality[images, places]
@@ -142,7 +197,7 @@ def _box_terms(
     logits = side_logits[images, places]  # [M, 4, R]
     sides = encode_distances(wanted, cells.centres[places], cells.strides[places], logits.shape[-1])
     side_losses = distribution_focal_loss(logits, sides).mean(-1)  # [M]
-    return ((1 - overlap) * weight).sum(), (side_losses * weight).sum()
+    return places, (1 - overlap) * weight, side_losses * weight
 
 
 def distribution_focal_loss(side_logits: Tensor, distances: Tensor) -> Tensor:

@@ -99,6 +99,13 @@ def decode_boxes(
     return cxcywh_to_xyxy(boxes_cxcywh)
 
 
+def raw_scores(output: GridOutput) -> Tensor:
+    """Class × confidence [B, S_h, S_w, A, C] as the network has them, of any size and sign."""
+    if output.confidences is None:
+        raise ValueError("YOLOv1 outputs carry confidences, got None")
+    return output.classes.float()[:, :, :, None, :] * output.confidences.float()[..., None]
+
+
 def decode_yolov1(output: GridOutput) -> DecodedBoxes:
     """All boxes of a grid with their class scores: class × confidence, each clamped to 0..1.
 

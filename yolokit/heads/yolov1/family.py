@@ -13,7 +13,10 @@ from yolokit.heads.yolov1.config import YoloV1Config
 from yolokit.types import LevelSpec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from yolokit.heads.family import Answers, CellPlaces
+    from yolokit.types import GridOutput, Truth
 
 _FINEST_GRID = 64  # cells a side: the most that a config may ask for
 
@@ -67,6 +70,24 @@ class YoloV1Family:
         from yolokit.heads.yolov1.loss import YoloV1Loss
 
         return YoloV1Loss(self.config.loss)
+
+    def places(self, outputs: Sequence[GridOutput]) -> CellPlaces:
+        """Cell after cell of the one grid, A boxes each."""
+        from yolokit.heads.cells import places_in
+
+        return places_in(dict(enumerate(outputs)))
+
+    def raw_score(self, outputs: Sequence[GridOutput], box: int, label: int) -> Tensor:
+        """Class × confidence, neither clamped."""
+        from yolokit.heads.yolov1.codec import raw_scores
+
+        return raw_scores(outputs[0])[0].flatten(0, 2)[box, label]
+
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        """By the criterion: in each cell that a truth owns, the responsible box."""
+        from yolokit.heads.yolov1.loss import YoloV1Loss
+
+        return YoloV1Loss(self.config.loss).answers(outputs, truth)
 
     def ceiling(self, boxes: NDArray[np.float32], image_hw: tuple[int, int]) -> PictureCeiling:
         """In each cell the first box in order, exactly."""

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from yolokit.heads.family import Answers
 from yolokit.heads.yolov1.codec import assign_cells, decode_boxes
 from yolokit.heads.yolov1.config import YoloV1LossConfig
 from yolokit.ops.iou import iou
@@ -20,11 +21,21 @@ from yolokit.types import GridOutput, Truth
 
 class _Targets(NamedTuple):
     images: Tensor  # [M] index of the image in the batch
+    members: Tensor  # [M] index of the truth in its image
     rows: Tensor  # [M]
     cols: Tensor  # [M]
     boxes: Tensor  # [M, 4] xyxy input pixels
     box_codes: Tensor  # [M, 4]
     labels: Tensor  # [M]
+
+
+class _Compared(NamedTuple):
+    """Outputs beside what they should be."""
+
+    errors: dict[str, Tensor]  # of each term, [M, ...], but no_object's [B, S_h, S_w, A]
+    answer: tuple[Tensor, Tensor, Tensor, Tensor]  # [M] each: image, row, column, box
+    members: Tensor  # [M] index of the truth in its image
+    overlap: Tensor  # [M] IoU of the answering box with its truth
 
 
 class YoloV1Loss(nn.Module):
@@ -57,6 +68,35 @@ class YoloV1Loss(nn.Module):
         Raises:
             ValueError: more than one level, no confidences, or a wrong number of truths.
         """
+        found = self._compare(outputs, truths)
+        return {
+            name: getattr(self.weights, name) * error.square().sum() / len(truths)
+            for name, error in found.errors.items()
+        }
+
+    @torch.no_grad()
+    def answers(self, outputs: list[GridOutput], truth: Truth) -> Answers:
+        """Each box's share of the terms of one picture; a cell's classes go to its responsible."""
+        found = self._compare(outputs, [truth])
+        nothing = torch.zeros_like(found.errors["no_object"])  # [1, S_h, S_w, A]
+        shares = {"no_object": found.errors["no_object"].square()}
+        shares["box"], shares["object"], shares["classes"] = (
+            nothing.index_put(found.answer, error.square()[..., None].flatten(1).sum(1))
+            for error in (found.errors[name] for name in ("box", "object", "classes"))
+        )
+        members = torch.full_like(nothing, -1, dtype=torch.int64)
+        members[found.answer] = found.members
+        wanted = nothing.index_put(found.answer, found.overlap)
+        return Answers(
+            truths=members.flatten().cpu().numpy(),
+            wanted=wanted.flatten().cpu().numpy(),
+            terms={
+                name: (getattr(self.weights, name) * shares[name]).flatten().cpu().numpy()
+                for name in found.errors
+            },
+        )
+
+    def _compare(self, outputs: list[GridOutput], truths: list[Truth]) -> _Compared:
         output, confidences = _single_level(outputs)
         batch = len(output.classes)
         if len(truths) != batch:
@@ -78,10 +118,7 @@ class YoloV1Loss(nn.Module):
             "no_object": confidence.masked_fill(is_responsible, 0),
             "classes": output.classes.float()[cell] - wanted_classes,
         }
-        return {
-            name: getattr(self.weights, name) * error.square().sum() / batch
-            for name, error in errors.items()
-        }
+        return _Compared(errors, answer, targets.members, overlap)
 
 
 def _single_level(outputs: list[GridOutput]) -> tuple[GridOutput, Tensor]:
@@ -97,7 +134,8 @@ def _gather_targets(output: GridOutput, truths: list[Truth]) -> _Targets:
         cells = assign_cells(truth.boxes, grid_hw, output.stride_hw)
         image = torch.full_like(cells.kept, index)
         boxes, labels = truth.boxes[cells.kept], truth.labels[cells.kept]
-        parts.append((image, cells.rows, cells.cols, boxes, cells.box_codes, labels))
+        owners = (image, cells.kept, cells.rows, cells.cols)
+        parts.append((*owners, boxes, cells.box_codes, labels))
     return _Targets(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
