@@ -47,6 +47,7 @@ FLOORS = {
     "bench": 3,
     "export": 3,
     "report": 4,
+    "explain": 4,
     "api": 5,
     "model": 5,
     "scoring": 5,
@@ -65,6 +66,7 @@ SIBLINGS = {
     ("evaluation", "inference"),
     ("serving", "video"),
     ("tracking", "video"),
+    ("explain", "report"),
     ("cli", "api"),
 }
 # Who may import a third party: a room, or one file.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.errors import ExportError
+from yolokit.errors import ExportError, WeightsError
+from yolokit.explain.before import NOT_EXPLAINED
 from yolokit.inference.classes import Classes
 from yolokit.inference.exported import ComputePrecision, least_score
 from yolokit.inference.loading import load_backend
@@ -31,6 +32,7 @@ from yolokit.video.frames import Frame, Kind
 from yolokit.video.pipeline import Follow, batches
 
 if TYPE_CHECKING:
+    from yolokit.explain.explainer import Explainer
     from yolokit.export.write import Exported
     from yolokit.models.export_record import ExportFormat, Precision
 
@@ -195,6 +197,21 @@ class Model(Predictor):
                     frame=None if still else frame.index,
                     pts_ms=None if still else frame.pts_ms,
                 )
+
+    @property
+    def explain(self) -> Explainer:
+        """Looks inside: ``model.explain.cells("photo.jpg")``, see ``Explainer``.
+
+        Raises:
+            WeightsError: an exported model, or torchvision's.
+        """
+        if not isinstance(self.card, ModelCard) or self.card.export is not None:
+            raise WeightsError(f"this model {NOT_EXPLAINED}")
+        from yolokit.explain.explainer import Explainer
+        from yolokit.inference.torch_backend import TorchBackend
+
+        assert isinstance(self.backend, TorchBackend)
+        return Explainer(self.backend.detector, self.card)
 
     def export(
         self,

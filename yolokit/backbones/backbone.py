@@ -50,6 +50,7 @@ class Backbone(nn.Module):
         self.levels: list[LevelSpec] = trunk.levels
         self.mean = mean
         self.std = std
+        self.kinds = trunk.kinds  # of modules in the trunk by path, as the library names them
         self._stage_paths = trunk.stages
         self._frozen_stages = 0
         self._batch_norm_frozen = False

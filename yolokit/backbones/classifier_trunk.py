@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import difflib
 import math
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -61,12 +62,15 @@ class Trunk(NamedTuple):
         levels: width and nominal stride of each map.
         stages: module paths grouped by resolution, bottom to top; only those with parameters.
         optional: first components of the classifier's keys that the trunk has no use for.
+        kinds: the class of each module by its path, which tracing forgets. A node of a traced
+            network holds the path of its module, or of its own inside one, in ``meta["path"]``.
     """
 
     module: nn.Module
     levels: list[LevelSpec]
     stages: list[list[str]]
     optional: frozenset[str]
+    kinds: Mapping[str, str]
 
 
 def cut_classifier(name: str, image_hw: tuple[int, int]) -> Trunk:
@@ -93,7 +97,13 @@ def cut_classifier(name: str, image_hw: tuple[int, int]) -> Trunk:
         levels=[LevelSpec(block.channels, stride) for stride, block in last_at.items()],
         stages=group_stages(trunk, [(b.path, PROBE // b.size_hw[0]) for b in used]),
         optional=_tops(model) - _tops(trunk),
+        kinds=kinds_of(model),
     )
+
+
+def kinds_of(model: nn.Module) -> dict[str, str]:
+    """The class name of each module by its path."""
+    return {path: type(module).__name__ for path, module in model.named_modules() if path}
 
 
 def group_stages(trunk: nn.Module, blocks: list[tuple[str, int]]) -> list[list[str]]:
@@ -144,6 +154,8 @@ def _trace_mode(model: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str]]:
         leaf_modules=[ops.StochasticDepth],  # traced through, it would ignore .train()
     )
     graph = tracer.trace(model)
+    for node, path in tracer.node_to_qualname.items():
+        node.meta["path"] = path
     return graph, dict(tracer.node_to_qualname)
 
 

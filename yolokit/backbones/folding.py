@@ -107,6 +107,8 @@ def trace(network: nn.Module) -> fx.GraphModule | None:
         for module, mode in modes:
             module.training = mode
     codes = [[(n.op, str(n.target), str(n.args), str(n.kwargs)) for n in g.nodes] for g in graphs]
+    for node in graphs[0].nodes:
+        node.meta["path"] = next(reversed(node.meta.get("nn_module_stack", {"": ""})))
     traced = fx.GraphModule(network, graphs[0])
     same_keys = traced.state_dict().keys() == network.state_dict().keys()
     return traced if codes[0] == codes[1] and same_keys else None

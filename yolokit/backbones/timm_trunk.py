@@ -17,6 +17,7 @@ from yolokit.backbones.classifier_trunk import (
     Trunk,
     check_input,
     group_stages,
+    kinds_of,
     not_a_cnn,
     on_meta,
 )
@@ -59,7 +60,13 @@ def build_timm_trunk(name: str, *, weights: str, image_hw: tuple[int, int]) -> T
     check_input(model, name, image_hw)
     preset: Any = model.pretrained_cfg
     # A graph can be split where its frozen part ends; the few that have none are run whole.
-    trunk = Trunk(module=trace(model) or model, levels=levels, stages=stages, optional=frozenset())
+    trunk = Trunk(
+        module=trace(model) or model,
+        levels=levels,
+        stages=stages,
+        optional=frozenset(),
+        kinds=kinds_of(model),
+    )
     return TimmTrunk(trunk, tuple(preset["mean"]), tuple(preset["std"]))
 
 

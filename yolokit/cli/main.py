@@ -31,6 +31,7 @@ COMMANDS = (
     "track",
     "serve",
     "export",
+    "explain",
     "bench",
     "data",
     "env",

@@ -29,6 +29,7 @@ Kind = Literal[
     "charts",
     "legend",
     "pictures",
+    "figures",
 ]
 _TEMPLATE = "template.html"
 

@@ -1,0 +1,96 @@
+"""``yolokit explain``: what it prints and writes, and what is refused before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.stirred_models import stirred_model
+from yolokit.cli import main as cli_main
+from yolokit.models.model_file import save_model
+
+
+def explain(*words: str | Path) -> int:
+    return cli_main.main(["explain", *map(str, words)])
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_model(path, *stirred_model("yolo"))
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(5).integers(0, 256, (80, 100, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_the_model_as_a_table_and_as_json(
+    model: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert explain("model", model, "--json", tmp_path / "model.json") == 0
+    out = capsys.readouterr().out
+    assert "features.0" in out and "Fire" in out and "mult-adds" in out
+    table = json.loads((tmp_path / "model.json").read_text())
+    assert sum(row["parameters"] for row in table["rows"]) == table["parameters"]
+
+
+def test_cells_are_drawn_and_listed(
+    model: Path,
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo-cells.png", "photo-cells-2.png"):
+        assert explain("cells", model, photo, "--conf", "0.05") == 0
+        assert f"wrote {name}" in capsys.readouterr().out
+        assert Image.open(tmp_path / name).width >= 640
+    assert explain("cells", model, photo, "--out", "a.html", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["grids"][0]["stride_hw"] == [16, 16]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cells", "MODEL", "gone.png"), "no picture at gone.png"),
+        (("cells", "MODEL", "PHOTO", "--out", "a.gif"), "neither a .png nor a .html"),
+        (("cells", "MODEL", "PHOTO", "--out", "PHOTO"), "is there already"),
+        (("cells", "MODEL", "PHOTO", "--data", "gone"), "gone"),
+        (("cells", "gone.safetensors", "PHOTO"), "no model file"),
+        (("model", "some.onnx"), "Give the model.safetensors it was made from"),
+        (("model", "torchvision:ssd300_vgg16"), "torchvision's own detector"),
+    ],
+)
+def test_what_cannot_be_explained_is_one_line(
+    words: tuple[str, ...],
+    said: str,
+    model: Path,
+    photo: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        explain(*(w.replace("MODEL", str(model)).replace("PHOTO", str(photo)) for w in words)) == 1
+    )
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_it_is_refused_before_torch_is_imported(model: Path) -> None:
+    script = (
+        "import sys\nfrom yolokit.cli.main import main\n"
+        f"assert main(['explain', 'cells', {str(model)!r}, 'gone.png']) == 1\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
