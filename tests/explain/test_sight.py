@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from fractions import Fraction
 from typing import Any
 
@@ -93,7 +94,7 @@ def _sights(name: str, image_hw: tuple[int, int]) -> list[tuple[Sight, Tensor, T
     picture = torch.full((1, 3, *image_hw), 0.5, dtype=torch.float64, requires_grad=True)
     maps = backbone(picture)
     neck: Any = nn.Identity()
-    detector = Detector(backbone=backbone.float(), neck=neck, head=_NoHead())
+    detector = Detector(backbone=copy.deepcopy(backbone).float(), neck=neck, head=_NoHead())
     steps = walk(detector, image_hw)
     found = []
     for level in maps:

@@ -53,6 +53,90 @@ def model_command(model: Path, every_layer: bool, json_file: Path | None) -> Non
     tell(table.to_dict, lambda: str(table), json_file)
 
 
+@command.command(name="filters", short_help="Kernels of a convolution, as pictures.")
+@_model
+@click.option("--layer", help="Its name in `explain model --layers`.  [default: the first]")
+@_out("filters.png")
+@json_option
+def filters_command(
+    model: Path, layer: str | None, out: Path | None, json_file: Path | None
+) -> None:
+    """Show what a convolution of MODEL looks for.
+
+    \b
+    yolokit explain filters runs/cells
+    yolokit explain filters runs/cells --layer features.2.conv.1.0
+    """
+    from yolokit.explain.before import require_explainable, target_for
+
+    require_explainable(model)
+    target = target_for(out, "filters.png")
+    from yolokit.explain.explainer import explainer_of
+
+    _leave(explainer_of(model).filters(layer), target, json_file)
+
+
+@command.command(name="features", short_help="Maps along the backbone: edges, textures, parts.")
+@_model
+@_picture
+@_out("PICTURE-features.png")
+@json_option
+def features_command(model: Path, picture: Path, out: Path | None, json_file: Path | None) -> None:
+    """Show what each level of the backbone of MODEL makes of PICTURE.
+
+    \b
+    yolokit explain features runs/cells photo.jpg
+    """
+    target = _ready(model, picture, out, "features")
+    from yolokit.explain.explainer import explainer_of
+
+    _leave(explainer_of(model).features(picture), target, json_file)
+
+
+@command.command(name="cam", short_help="Where the evidence for a box lies.")
+@_model
+@_picture
+@click.option(
+    "--number",
+    type=click.IntRange(min=1),
+    default=1,
+    help="Which of the boxes found: the best is 1.",
+    show_default=True,
+)
+@click.option("--box", metavar="X,Y,W,H", help="A place instead, in pixels of PICTURE.")
+@click.option("--label", metavar="CLASS", help="The class to explain.  [default: the box's]")
+@_conf
+@_out("PICTURE-cam.png")
+@json_option
+def cam_command(
+    model: Path,
+    picture: Path,
+    number: int,
+    box: str | None,
+    label: str | None,
+    conf: float,
+    out: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Show why MODEL finds a box in PICTURE: what its score rests on, in three ways.
+
+    \b
+    yolokit explain cam runs/cells photo.jpg
+    yolokit explain cam runs/cells photo.jpg --number 3
+    yolokit explain cam runs/cells photo.jpg --box 40,30,120,80 --label fish
+    """
+    from yolokit.explain.before import box_from_xywh, label_of, require_explainable
+
+    target = _ready(model, picture, out, "cam")
+    corners = None if box is None else box_from_xywh(box).tolist()
+    if label is not None:
+        label_of(label, require_explainable(model).class_names)
+    from yolokit.explain.explainer import explainer_of
+
+    sheet = explainer_of(model).cam(picture, number, box=corners, label=label, conf=conf)
+    _leave(sheet, target, json_file)
+
+
 @command.command(name="cells", short_help="Which cell found what, or answers for which truth.")
 @_model
 @_picture
@@ -78,17 +162,24 @@ def cells_command(
     yolokit explain cells runs/cells photo.jpg
     yolokit explain cells runs/cells my_data/valid/7.jpg --data my_data
     """
-    from yolokit.data.images import read_image
-    from yolokit.explain.before import require_explainable, target_for, truth_of
+    from yolokit.explain.before import require_explainable, truth_of
 
-    card = require_explainable(model)
-    target = target_for(out, f"{picture.stem}-cells.png")
-    read_image(picture)
+    target = _ready(model, picture, out, "cells")
     if data is not None:
-        truth_of(picture, data, card)
+        truth_of(picture, data, require_explainable(model))
     from yolokit.explain.explainer import explainer_of
 
     _leave(explainer_of(model).cells(picture, data=data, conf=conf), target, json_file)
+
+
+def _ready(model: Path, picture: Path, out: Path | None, what: str) -> Path:
+    """Where to write, once the model and the picture are found to be there."""
+    from yolokit.data.images import read_image
+    from yolokit.explain.before import require_explainable, target_for
+
+    require_explainable(model)
+    read_image(picture)
+    return target_for(out, f"{picture.stem}-{what}.png")
 
 
 def _leave(sheet: Sheet, target: Path, json_file: Path | None) -> None:

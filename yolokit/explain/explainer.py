@@ -5,13 +5,17 @@ Shape legend: H × W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from yolokit.explain.before import truth_of
+from yolokit.explain.before import label_of, truth_of
+from yolokit.explain.cam_sheet import cam_sheet, place_of
 from yolokit.explain.cells import cells_answering, cells_found
 from yolokit.explain.cells_sheet import answering_sheet, found_sheet
+from yolokit.explain.features import features_sheet
+from yolokit.explain.filters import filters_sheet
 from yolokit.explain.layers import Layers, layer_table
 from yolokit.explain.seen import look
 from yolokit.explain.sheet import Sheet
@@ -44,6 +48,55 @@ class Explainer:
             every_layer: a row for each convolution, norm, sum, …, not for each block.
         """
         return layer_table(self.detector, self.card.image_hw, every_layer=every_layer)
+
+    def filters(self, layer: str | None = None) -> Sheet:
+        """The kernels of a convolution.
+
+        Args:
+            layer: its name, or that of a block whose first one is meant; None for the first of all.
+
+        Raises:
+            ConfigError: no such layer, or kernels of one weight.
+        """
+        return filters_sheet(self.detector, layer)
+
+    def features(self, picture: Source) -> Sheet:
+        """The strongest feature maps of each level of the backbone.
+
+        Raises:
+            ImageError: a picture that cannot be read.
+        """
+        return features_sheet(self.detector, look(self.detector, self.card, pixels_of(picture)))
+
+    def cam(
+        self,
+        picture: Source,
+        number: int = 1,
+        *,
+        box: Sequence[float] | None = None,
+        label: str | None = None,
+        conf: float = CONF,
+    ) -> Sheet:
+        """Where the evidence for a box lies: by gradient, and by activation.
+
+        Args:
+            picture: to detect in.
+            number: of a found box; the best is 1.
+            box: instead, x1, y1, x2, y2 in pixels of the picture: of the boxes decoded there the
+                one that scores best.
+            label: the name of the class to explain; None for that of the box.
+            conf: boxes found score more than this, 0..1.
+
+        Raises:
+            ConfigError: no box of that number, or no such class.
+            ImageError: a picture that cannot be read.
+        """
+        names = self.card.class_names
+        wanted = None if label is None else label_of(label, names)
+        seen = look(self.detector, self.card, pixels_of(picture), score_threshold=conf)
+        corners = None if box is None else np.asarray(box, dtype=np.float32)
+        place, chosen = place_of(seen, number=number, box=corners, label=wanted)
+        return cam_sheet(self.detector, seen, place, chosen, names)
 
     def cells(
         self, picture: Source, *, data: str | Path | None = None, conf: float = CONF

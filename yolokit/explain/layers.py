@@ -5,6 +5,7 @@ Shape legend: C × H × W of a map.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -117,7 +118,7 @@ def layer_table(
 def block_of(detector: Detector, step: Step) -> str | None:
     """The path of the block that an operation belongs to; None for one between blocks."""
     if step.path.startswith(f"{TRUNK}."):
-        return _trunk_block(detector.backbone.kinds, step.path.removeprefix(f"{TRUNK}."))
+        return trunk_block(detector.backbone.kinds, step.path.removeprefix(f"{TRUNK}."))
     for path in step.calls:
         module = detector.get_submodule(path)
         if not path.startswith("backbone") and (_is_leaf(module) or type(module) is nn.Sequential):
@@ -125,7 +126,8 @@ def block_of(detector: Detector, step: Step) -> str | None:
     return None
 
 
-def _trunk_block(kinds: Any, path: str) -> str | None:
+def trunk_block(kinds: Mapping[str, str], path: str) -> str | None:
+    """The path of the block of the backbone that a module, or a function in one, belongs to."""
     top, *rest = path.split(".")
     if top not in kinds:
         return None

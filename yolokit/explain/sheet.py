@@ -111,7 +111,7 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
 
 def _row(figures: Sequence[Figure]) -> NDArray[np.uint8]:
     """Side by side, their pictures' upper edges on one line."""
-    captions = [written(each.caption, _CAPTION_PX, each.picture.shape[1]) for each in figures]
+    captions = [_caption(each) for each in figures]
     tallest = max(caption.shape[0] for caption in captions)
     height = max(each.picture.shape[0] for each in figures)
     parts: list[NDArray[np.uint8]] = []
@@ -122,6 +122,11 @@ def _row(figures: Sequence[Figure]) -> NDArray[np.uint8]:
         full = np.concatenate([*column, _blank(below, width)])
         parts += [full, _blank(full.shape[0], _GAP)]
     return np.concatenate(parts[:-1], axis=1)
+
+
+def _caption(figure: Figure) -> NDArray[np.uint8]:
+    width = figure.picture.shape[1]
+    return written(figure.caption, _CAPTION_PX, width) if figure.caption else _blank(0, width)
 
 
 def _stacked(parts: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
