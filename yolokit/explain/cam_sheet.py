@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from yolokit.drawing import draw_tagged
 from yolokit.errors import ConfigError
 from yolokit.explain.cam import Evidence, evidence
-from yolokit.explain.canvas import Canvas
+from yolokit.explain.canvas import Canvas, layout
 from yolokit.explain.features import level_names
 from yolokit.explain.heat import enlarged, laid_over, scale_bar
 from yolokit.explain.seen import Seen
@@ -18,7 +18,6 @@ from yolokit.explain.sheet import Figure, Sheet
 from yolokit.models.detector import Detector
 from yolokit.ops.letterbox import boxes_to_input, boxes_to_original
 
-_LONG_SIDE = 620  # px of a figure
 _BOX = (255, 255, 255)
 _LEAD = (
     "Why the cell that predicts this box scores {score:.2f} for {name}: yellow is where the "
@@ -61,7 +60,7 @@ def cam_sheet(
             stride=level.stride,
         ),
         figures=figures,
-        columns=3,
+        columns=layout(seen, len(_WAYS))[0],
         numbers=_numbers(seen, found, box, label, class_names),
     )
 
@@ -111,7 +110,7 @@ def _place_at(seen: Seen, box: NDArray[np.float32], label: int | None) -> tuple[
 def _drawn(
     seen: Seen, values: NDArray[np.float32], box: NDArray[np.float32], name: str
 ) -> NDArray[np.uint8]:
-    canvas = Canvas.of(seen, _LONG_SIDE)
+    canvas = Canvas.of(seen, layout(seen, len(_WAYS))[1])
     most = float(values.max())
     left, top, right, bottom = seen.frame
     whole = enlarged(values / (most or 1.0), seen.prepared.shape[:2], smooth=True)

@@ -15,7 +15,15 @@ from PIL import Image
 from yolokit.drawing import Rgb, draw_tagged
 from yolokit.explain.seen import Seen
 
+_LONG_SIDE = {1: 960, 2: 800, 3: 620}  # px of a figure, by how many stand in a row
 _LINE_ALPHA = 0.4  # of the grid's lines
+
+
+def layout(seen: Seen, figures: int) -> tuple[int, int]:
+    """How many figures of a picture stand in a row, and the pixels of their longer side."""
+    height, width = seen.image.shape[:2]
+    columns = 1 if width > 2 * height else min(figures, max(_LONG_SIDE))
+    return columns, _LONG_SIDE[columns]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

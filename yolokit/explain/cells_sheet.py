@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from yolokit.drawing import class_colour
-from yolokit.explain.canvas import Canvas
+from yolokit.explain.canvas import Canvas, layout
 from yolokit.explain.cells import (
     AnsweringCell,
     Cell,
@@ -19,8 +19,6 @@ from yolokit.explain.seen import Seen
 from yolokit.explain.sheet import Figure, Sheet, Table
 from yolokit.ops.letterbox import boxes_to_input
 
-_LONG_SIDE = {1: 960, 2: 800}  # px of a figure, by how many there are; else:
-_LONG_SIDE_OF_MANY = 620
 _CELL_HEAD = ("cell of px", "row", "column", "its box")
 _FILLED = 0.6
 _NAMED = 6  # boxes of a figure: of more, the numbers alone can be read
@@ -61,7 +59,7 @@ def found_sheet(seen: Seen, found: CellsFound, names: Sequence[str]) -> Sheet:
             input=f"{width}x{height} px", boxes="one box" if boxes == 1 else f"{boxes} boxes"
         ),
         figures=figures,
-        columns=3,
+        columns=layout(seen, len(figures))[0],
         tables=[
             Table(
                 "Boxes",
@@ -116,7 +114,7 @@ def answering_sheet(seen: Seen, answering: CellsAnswering, names: Sequence[str])
             rest=sum(answering.of_no_truth.values()),
         ),
         figures=figures,
-        columns=3,
+        columns=layout(seen, len(figures))[0],
         tables=[_objects_table(answering, names), _cells_table(answering, names)],
         numbers=answering.to_dict(),
     )
@@ -186,6 +184,6 @@ def rectangle(grid: Grid, cell: Cell) -> tuple[float, float, float, float]:
 
 
 def _grid_canvas(seen: Seen, grid: Grid, figures: int) -> Canvas:
-    canvas = Canvas.of(seen, _LONG_SIDE.get(figures, _LONG_SIDE_OF_MANY))
+    canvas = Canvas.of(seen, layout(seen, figures)[1])
     canvas.grid(grid.stride_hw, (grid.rows, grid.cols))
     return canvas

@@ -80,7 +80,8 @@ def find_convolution(detector: Detector, layer: str | None) -> tuple[str, nn.Con
     inside = [name for name in found if name == layer or name.startswith(f"{layer}.")]
     if inside:
         return inside[0], found[inside[0]]
-    blocks = {name.rpartition(".")[0] for name in found} - {""}
+    parts = [name.split(".") for name in found]
+    blocks = {".".join(each[:count]) for each in parts for count in range(1, len(each))}
     near = difflib.get_close_matches(layer, [*found, *blocks], n=3, cutoff=0.3)
     raise ConfigError(
         f"no convolution {layer!r} in this model, nearest: {', '.join(near or list(found)[:3])}. "

@@ -28,7 +28,7 @@ def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Values [...] in 0..1 as colours [..., 3], dark blue for 0, yellow for 1."""
     stops = np.linspace(0, 1, len(_VIRIDIS))
     channels = [np.interp(values, stops, _VIRIDIS[:, channel]) for channel in range(3)]
-    return np.round(np.stack(channels, -1)).astype(np.uint8)
+    return np.asarray(np.round(np.stack(channels, -1)), dtype=np.uint8)
 
 
 def enlarged(
@@ -44,7 +44,7 @@ def laid_over(picture: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArr
     """A map [H, W] in 0..1 over a picture [H, W, 3], whose own colours are taken out."""
     grey = picture.mean(-1, keepdims=True)
     cover = (_FADED + _SHOWN * values)[..., None]
-    return np.round(grey * (1 - cover) + coloured(values) * cover).astype(np.uint8)
+    return np.asarray(np.round(grey * (1 - cover) + coloured(values) * cover), dtype=np.uint8)
 
 
 def scale_bar(low: str, high: str) -> NDArray[np.uint8]:
