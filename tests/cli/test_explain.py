@@ -94,3 +94,42 @@ def test_it_is_refused_before_torch_is_imported(model: Path) -> None:
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_kernels_maps_and_evidence_are_drawn(
+    model: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert explain("filters", model) == 0
+    assert explain("features", model, photo) == 0
+    place = ("--box", "10,10,40,30", "--label", "disc")
+    assert explain("cam", model, photo, *place, "--json", "cam.json") == 0
+    for name in ("filters.png", "photo-features.png", "photo-cam.png"):
+        assert Image.open(tmp_path / name).width >= 640
+    found = json.loads((tmp_path / "cam.json").read_text())
+    assert found["name"] == "disc" and set(found["maps"]) == {"gradient", "local", "ablation"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cam", "MODEL", "PHOTO", "--number", "999"), "there is no box 999"),
+        (("cam", "MODEL", "PHOTO", "--box", "1,2,3"), "a box is x,y,w,h"),
+        (("cam", "MODEL", "PHOTO", "--box", "1,2,0,4"), "w and h above 0"),
+        (("cam", "MODEL", "PHOTO", "--label", "cube"), "knows no class 'cube'"),
+        (("filters", "MODEL", "--layer", "features.99"), "nearest: features.9"),
+        (("features", "MODEL", "gone.png"), "no picture at gone.png"),
+    ],
+)
+def test_what_is_not_there_is_one_line(
+    words: tuple[str, ...],
+    said: str,
+    model: Path,
+    photo: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        explain(*(w.replace("MODEL", str(model)).replace("PHOTO", str(photo)) for w in words)) == 1
+    )
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and said in err and err.count("\n") == 1
