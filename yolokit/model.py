@@ -161,7 +161,7 @@ class Model(Predictor):
 
         Raises:
             SourceError, ImageError: what cannot be read.
-            ConfigError: the extra ``track`` is not installed, or as for ``predict``.
+            ConfigError: no such tracker, it is not installed, or as for ``predict``.
             WeightsError, ValueError: as for ``predict``.
         """
         from yolokit.tracking.feed import film_frames

@@ -19,6 +19,7 @@ from PIL import Image
 
 import yolokit
 from yolokit.cli.main import main
+from yolokit.errors import ConfigError
 
 FRAMES = 30
 # Two reds one below the other, to the right and to the left; a green one that is weak for a while
@@ -262,3 +263,19 @@ def test_python_takes_pictures_in_memory(model: Path) -> None:
     assert last == {("red", 0): 1, ("red", 1): 2, ("green", 2): 3, ("blue", 3): 4}
     ids = [each.track_id for each in results[-1]]
     assert results[-1].to_supervision().tracker_id.tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "told"),
+    [
+        ({"tracker": "deepsort"}, ConfigError, "no tracker 'deepsort'. Choose bytetrack or ocsort"),
+        ({"fps": 0.0}, ValueError, "fps must be above 0, got 0.0"),
+        ({"conf": 2.0}, ValueError, "conf must be from 0 to 1, got 2.0"),
+    ],
+)
+def test_python_refuses_what_cannot_be_at_once(
+    model: Path, asked: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    with pytest.raises(error) as raised:
+        yolokit.load(model).track([], **asked)
+    assert str(raised.value) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ def film_frames(given: Any, *, fps: float) -> Iterator[Frame]:
     Raises:
         SourceError: a film, folder, glob or stream that cannot be read.
         ImageError: a picture that cannot be read.
-        ValueError: what is no picture.
+        ValueError: what is no picture, or no frame rate.
     """
+    if not 0 < fps < math.inf:
+        raise ValueError(f"fps must be above 0, got {fps}")
     if isinstance(given, str | Path | int):
         return frames_of(find_films([str(given)], fps=fps))
     return _frames(given, fps)

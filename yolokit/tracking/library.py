@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import ConfigError
 from yolokit.tracking.follower import Follower
-from yolokit.tracking.tracker import UNTRACKED, TrackerName
+from yolokit.tracking.tracker import TRACKERS, UNTRACKED, TrackerName
 from yolokit.types import Detections
 
 _LIBRARY_FPS = 30.0  # frames a second in which the library counts how long a lost track is kept
@@ -74,8 +74,10 @@ def library_follower(
     """A ``Follower`` with one of the library's trackers for each film.
 
     Raises:
-        ConfigError: the library is not installed.
+        ConfigError: no such tracker, or the library is not installed.
     """
+    if name not in TRACKERS:
+        raise ConfigError(f"no tracker {name!r}. Choose {' or '.join(TRACKERS)}")
     require_library()
     return Follower(
         lambda fps: LibraryTracker(name, fps=fps, score_threshold=score_threshold),
