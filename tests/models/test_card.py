@@ -55,6 +55,12 @@ def test_a_card_tells_how_an_exported_file_came_about() -> None:
     assert not card.export.one_to_one
 
 
+def test_a_network_of_vgg16s_size_has_its_place_in_the_card() -> None:
+    export = {"format": "onnx", "parameters": 138_357_544, "gflops": 30.94}  # torchvision's figures
+    record = ModelCard.model_validate({**FIELDS, "export": export}).export
+    assert record is not None and record.size == (138_357_544, 30.94)
+
+
 def test_what_a_later_version_says_of_an_export_is_ignored() -> None:
     text = json.dumps({**FIELDS, "export": {"format": "onnx", "sparsity": 0.5}})
     export = read_card(text, "m").export

@@ -17,6 +17,8 @@ PictureSource: TypeAlias = Literal["train", "val", "test", "synthesis"]  # the l
 ONNX_SUFFIX = ".onnx"
 OPENVINO_MODEL = "model.xml"  # beside model.bin
 
+_MOST_PARAMETERS = 10**12  # far beyond what a file can hold
+
 _Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Difference: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # What may be printed: ASCII that no terminal obeys.
@@ -88,7 +90,7 @@ class ExportRecord(_Record):
     ap_before: _Share | None = None
     ap_after: _Share | None = None
     ap_split: PictureSource | None = None
-    parameters: Count | None = None
+    parameters: int | None = Field(default=None, ge=1, le=_MOST_PARAMETERS)
     gflops: _Difference | None = None
     weights_fingerprint: _Hash = ""
     versions: dict[_Word, _Word] = Field(default={}, max_length=20)
