@@ -7,7 +7,7 @@ Every contestant is a new process that reads the pictures, detects, and writes a
 and the detections as text: ``yolokit detect --save-json``, and ``yolo predict`` with ``save``,
 ``save_txt`` and ``save_conf``. They take turns; the ratio is that of one round. Processor seconds
 and the peak of memory are those of the process. A peer has random weights and finds next to
-nothing, so it has less to draw and to write.
+nothing, so it has less to draw and to write. With ``--text-only`` nobody draws.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--most", type=int, default=1000, help="pictures of the folder")
+    parser.add_argument("--text-only", action="store_true", help="write no annotated pictures")
     parser.add_argument("--out", type=Path, required=True, help="JSON")
     options = parser.parse_args()
     if bool(options.peer) != bool(options.peers) or not options.model:
@@ -80,14 +81,17 @@ def contestants(options: argparse.Namespace, pictures: Path, folder: Path) -> di
     """What to run for each contestant."""
     ours = (sys.executable, "-m", "yolokit", "detect")
     where = ("--out", str(folder / "ours"), "--save-json", "--device", "cpu")
+    undrawn = ["--no-save-images"] if options.text_only else []
     commands = {
-        str(model): [*ours, str(model.resolve()), str(pictures), *where] for model in options.model
+        str(model): [*ours, str(model.resolve()), str(pictures), *where, *undrawn]
+        for model in options.model
     }
     for peer in options.peer:
         commands[peer] = [
             *(str(options.peers), str(HERE / "ultralytics_cold.py"), peer),
             *("--pictures", str(pictures), "--image-size", str(options.image_size)),
             *("--threads", str(options.threads), "--folder", str(folder / "peer")),
+            *(["--text-only"] if options.text_only else []),
         ]
         run([*commands[peer], "--prepare"], options.threads)
     return commands

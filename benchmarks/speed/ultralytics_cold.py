@@ -13,7 +13,7 @@ from existing import existing
 
 
 def main() -> None:
-    """Predict every picture of a folder, and write annotated pictures and text."""
+    """Predict every picture of a folder; write text and, if wanted, annotated pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("network", help="yolo11n, yolo26n, …")
     parser.add_argument("--pictures", type=existing, required=True)
@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="for weights and results")
     parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--text-only", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
     os.environ |= {"YOLO_OFFLINE": "true", "YOLO_AUTOINSTALL": "false"}
@@ -42,7 +43,7 @@ def main() -> None:
         imgsz=options.image_size,
         device="cpu",
         project=str(options.folder / "results"),
-        save=True,
+        save=not options.text_only,
         save_txt=True,
         save_conf=True,
         stream=True,
