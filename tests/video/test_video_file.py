@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,35 +12,51 @@ import cv2
 import numpy as np
 import pytest
 
+from programs import ffmpeg_here
 from yolokit.errors import SourceError
 from yolokit.video.video_file import VideoFile, fastest_fps
 
+Open = Callable[..., VideoFile]
+_CODECS = {"MPEG-4": b"FMP4", "VP8": b"VP80", "H.264": b"h264"}
 
-@pytest.fixture(params=[".mp4", ".webm"])
-def suffix(request: pytest.FixtureRequest) -> str:
+
+@pytest.fixture(params=_CODECS)
+def codec(request: pytest.FixtureRequest) -> str:
     """Of each kind of video."""
-    kind: str = request.param
-    return kind
+    name: str = request.param
+    return name
 
 
-@pytest.mark.parametrize(("kind", "codec"), [(".mp4", b"FMP4"), (".webm", b"VP80")])
+@pytest.fixture
+def open_video(codec: str) -> Open:
+    """Opens a video of that kind, named without a suffix."""
+    ffmpeg = ffmpeg_here() if codec == "H.264" else None
+
+    def make(path: Path, **keywords: object) -> VideoFile:
+        suffix = ".webm" if codec == "VP8" else ".mp4"
+        return VideoFile(path.with_suffix(suffix), ffmpeg=ffmpeg, **keywords)  # type: ignore[arg-type]
+
+    return make
+
+
 def test_the_codec_is_that_of_the_format(
-    tmp_path: Path, kind: str, codec: bytes, counters: SimpleNamespace
+    tmp_path: Path, codec: str, open_video: Open, counters: SimpleNamespace
 ) -> None:
     """Browsers play VP8 in WebM, which is Matroska that says so in its head."""
-    video = VideoFile(tmp_path / f"out{kind}", size_wh=(64, 48), fps=25)
+    video = open_video(tmp_path / "out", size_wh=(64, 48), fps=25)
     video.write(counters.image(3))
     video.close()
     capture = cv2.VideoCapture(str(video.path))
-    assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == codec
-    assert (b"webm" in video.path.read_bytes()[:64]) == (kind == ".webm")
+    assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == _CODECS[codec]
+    assert (b"webm" in video.path.read_bytes()[:64]) == (codec == "VP8")
+    assert video.for_browsers == (codec != "MPEG-4")
 
 
 @pytest.mark.parametrize("fps", [12.5, 30000 / 1001, 25.0, 7.3])
 def test_frames_and_rate_are_kept(
-    tmp_path: Path, fps: float, suffix: str, counters: SimpleNamespace
+    tmp_path: Path, fps: float, open_video: Open, counters: SimpleNamespace
 ) -> None:
-    video = VideoFile(tmp_path / "deep" / f"out{suffix}", size_wh=(64, 48), fps=fps)
+    video = open_video(tmp_path / "deep" / "out", size_wh=(64, 48), fps=fps)
     for number in range(30):
         video.write(counters.image(number))
     assert not video.path.exists()
@@ -47,14 +64,14 @@ def test_frames_and_rate_are_kept(
     frames, read_fps = counters.read_video(video.path)
     assert [counters.read(frame) for frame in frames] == list(range(30))
     assert read_fps == pytest.approx(fps, abs=1e-2)
-    assert [path.name for path in video.path.parent.iterdir()] == [f"out{suffix}"]
+    assert [path.name for path in video.path.parent.iterdir()] == [video.path.name]
 
 
-def test_odd_size_and_colour(tmp_path: Path, suffix: str, counters: SimpleNamespace) -> None:
+def test_odd_size_and_colour(tmp_path: Path, open_video: Open, counters: SimpleNamespace) -> None:
     image = np.zeros((31, 33, 3), np.uint8)
     image[..., 0] = 200  # red
     image[:, -1] = (0, 0, 200)  # the last column must not be cut off
-    video = VideoFile(tmp_path / f"odd{suffix}", size_wh=(33, 31), fps=5)
+    video = open_video(tmp_path / "odd", size_wh=(33, 31), fps=5)
     video.write(image)
     video.close()
     ((frame,), _) = counters.read_video(video.path)
@@ -73,9 +90,9 @@ def test_frames_of_another_size_are_scaled(tmp_path: Path, counters: SimpleNames
 
 
 def test_abort_leaves_only_the_rescue(
-    tmp_path: Path, suffix: str, counters: SimpleNamespace
+    tmp_path: Path, open_video: Open, counters: SimpleNamespace
 ) -> None:
-    video = VideoFile(tmp_path / f"out{suffix}", size_wh=(64, 48), fps=5)
+    video = open_video(tmp_path / "out", size_wh=(64, 48), fps=5)
     for number in range(10):
         video.write(counters.image(number))
     video.abort()
@@ -119,8 +136,10 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out.part.mkv"]
 
 
-def test_lost_frames_are_noticed(tmp_path: Path, suffix: str, counters: SimpleNamespace) -> None:
-    video = VideoFile(tmp_path / f"out{suffix}", size_wh=(64, 48), fps=5)
+def test_lost_frames_are_noticed(
+    tmp_path: Path, open_video: Open, counters: SimpleNamespace
+) -> None:
+    video = open_video(tmp_path / "out", size_wh=(64, 48), fps=5)
     video.write(counters.image(1))
     video.frames += 1  # as when the encoder dropped one silently
     with pytest.raises(SourceError, match="1 of 2 frames"):
@@ -170,10 +189,10 @@ def test_a_film_plays_at_the_speed_of_its_source(
 
 
 @pytest.mark.parametrize("fps", [240.0, 960.0])
-def test_slow_motion_is_whole_in_a_clock_of_milliseconds(
-    tmp_path: Path, fps: float, counters: SimpleNamespace
+def test_slow_motion_is_whole(
+    tmp_path: Path, fps: float, open_video: Open, counters: SimpleNamespace
 ) -> None:
-    video = VideoFile(tmp_path / "out.webm", size_wh=(64, 48), fps=fps)
+    video = open_video(tmp_path / "out", size_wh=(64, 48), fps=fps)
     for number in range(60):
         video.write(counters.image(number))
     video.close()

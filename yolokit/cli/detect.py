@@ -65,7 +65,7 @@ def command(
     are fetched once (torchvision:NAME=FILE takes a file's).
 
     Of a camera or stream the newest frame is looked at, and those that came meanwhile are dropped.
-    Annotated videos play at the speed of the source, without its sound; browsers play NAME.webm.
+    Annotated videos play at the speed of the source, without its sound.
 
     --save-json writes one record a frame to detections.json, for a data set COCO result rows to
     detections_SPLIT.json; --json prints the same records, a line each, as they come. --save-txt

@@ -59,8 +59,8 @@ def video_options(command: Decorated) -> Decorated:
             "--video-format",
             type=click.Choice(["mp4", "webm"]),
             default="mp4",
-            help="mp4 (MPEG-4) is quick and for players; webm (VP8) is for browsers, and takes "
-            "long.",
+            help="mp4: H.264, which browsers play, where an ffmpeg is on the PATH; else MPEG-4, "
+            "which only players play. webm: VP8, for browsers without ffmpeg; takes long.",
             show_default=True,
         ),
         click.option(

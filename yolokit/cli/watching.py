@@ -159,6 +159,8 @@ def tell_end(outcome: Outcome, teller: Teller, seconds: float, folder: Path) -> 
     rate = f"{outcome.frames / max(seconds, 1e-9):.1f} a second"
     looked_at = f"{outcome.frames} {teller.unit(outcome.frames)}"
     click.echo(f"{looked_at}, {rate}; {_written(outcome, folder)}")
+    for hint in outcome.hints:
+        click.echo(hint)
 
 
 def _written(outcome: Outcome, folder: Path) -> str:

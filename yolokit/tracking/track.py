@@ -105,7 +105,9 @@ def track(
         observe=observe,
         stop=stop,
     )
-    return replace(outcome, notes=[*outcome.notes, *annotated.notes])
+    return replace(
+        outcome, notes=[*outcome.notes, *annotated.notes], hints=[*outcome.hints, *annotated.hints]
+    )
 
 
 def _more_sinks(outputs: TrackOutputs, folder: Path, class_names: Sequence[str]) -> Iterator[Sink]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ class Outcome:
         skipped: sources that could not be read.
         notes: sources that were read in part, and what of them is not in the files.
         broken_off: whether a live source stopped sending.
+        hints: what to do where a file does not play.
     """
 
     frames: int
@@ -40,6 +41,7 @@ class Outcome:
     skipped: list[Skipped]
     notes: list[str]
     broken_off: bool
+    hints: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +104,8 @@ def detect(
 
     Raises:
         SourceError: no source could be read, or a thread failed. Nothing half-written is left
-            under a final name; an unfinished video stays as ``NAME.part.mkv``
-            or ``NAME.part.webm``.
+            under a final name; an unfinished video stays as ``NAME.part.mp4``, ``.mkv`` or
+            ``.webm``.
     """
     outputs = outputs or Outputs()
     annotated = AnnotatedSink(
@@ -111,7 +113,9 @@ def detect(
     )
     sinks = [annotated, *_more_sinks(outputs, folder, class_names)]
     outcome = walk(sources, predict, sinks, batch_size=batch_size, observe=observe, stop=stop)
-    return replace(outcome, notes=[*outcome.notes, *annotated.notes])
+    return replace(
+        outcome, notes=[*outcome.notes, *annotated.notes], hints=[*outcome.hints, *annotated.hints]
+    )
 
 
 def walk(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from yolokit.video.frames import Source
-from yolokit.video.video_file import rescue_of
+from yolokit.video.video_file import rescues_of
 
 _VIDEOS = (".mp4", ".webm")
 _UNSAFE = re.compile(r"[^\w.-]+")  # of a URL: slashes, colons, question marks
@@ -38,7 +38,8 @@ class OutputNames:
         """
         for stem in _stems(source):
             chosen = self.folder / (stem + suffix)
-            there = chosen.exists() or (suffix in _VIDEOS and rescue_of(chosen).exists())
+            parts = rescues_of(chosen) if suffix in _VIDEOS else []
+            there = any(path.exists() for path in (chosen, *parts))
             if _key(chosen) not in self._taken and not there:
                 break
         self._taken.add(_key(chosen))

@@ -16,6 +16,7 @@ from yolokit.errors import SourceError
 from yolokit.evaluation.rows import to_rows
 from yolokit.files import written_atomically
 from yolokit.types import Detections
+from yolokit.video.ffmpeg import find_ffmpeg
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
 from yolokit.video.sound import may_have_sound
@@ -27,6 +28,10 @@ _LONGEST_JPEG_SIDE, _LONGEST_WEBP_SIDE = 65500, 16383  # pixels; what the format
 _PICTURE_SUFFIXES = {".png", ".webp", ".bmp", ".tif", ".tiff"}  # kept; the rest become .jpg
 
 _SILENT = "sound is not copied: annotated videos have none"
+_FOR_PLAYERS = (
+    "Browsers do not play MPEG-4, players do. For browsers: --video-format webm, or install "
+    "ffmpeg, by which an .mp4 becomes H.264"
+)
 
 Draw = Callable[[Frame, Detections], NDArray[np.uint8]]
 
@@ -53,6 +58,10 @@ class AnnotatedSink:
         names: where to.
         draw: a frame and its detections to RGB pixels of the frame's size.
         videos: what is written of videos; None writes pictures only.
+
+    Attributes:
+        notes: what of the sources is not in the files.
+        hints: what to do where a file does not play.
     """
 
     def __init__(
@@ -60,6 +69,7 @@ class AnnotatedSink:
     ) -> None:
         self.written: list[Path] = []
         self.notes: list[str] = []
+        self.hints: list[str] = []
         self._names, self._draw, self._videos = names, draw, videos
         self._source: Source | None = None
         self._video: VideoFile | None = None
@@ -89,6 +99,8 @@ class AnnotatedSink:
         if self._video is not None:
             self._video.close()
             self.written.append(self._video.path)
+            if not self._video.for_browsers:
+                self.hints = [_FOR_PLAYERS]
             self._note(self._video)
         self._video = None
 
@@ -109,7 +121,8 @@ class AnnotatedSink:
             fps = fastest_fps(fps, [at_ms for _, at_ms in self._first])
         height, width = self._first[0][0].shape[:2]
         path = self._names.name(self._source, f".{self._videos}")
-        self._video = VideoFile(path, size_wh=(width, height), fps=fps)
+        ffmpeg = find_ffmpeg() if self._videos == "mp4" else None
+        self._video = VideoFile(path, size_wh=(width, height), fps=fps, ffmpeg=ffmpeg)
         for drawn, at_ms in self._first:
             self._video.write(drawn, at_ms=at_ms)
         self._first.clear()

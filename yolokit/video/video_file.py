@@ -1,17 +1,13 @@
 """A video file that survives a crash and plays where people are.
 
-OpenCV's wheels carry no H.264 encoder (its licence). What they have, in milliseconds of a processor
-a frame of 640×360: MPEG-4 1, VP8 19, VP9 170. Browsers play the latter two only, players all three.
-So MPEG-4 it is unless VP8 is asked for: at 1920×1080 that takes longer than detecting.
-
-An .mp4 is worthless until its index is written at the end; a .mkv or .webm can be played up to the
-last second whenever writing stopped. So a .mkv is written beside an .mp4, for as long again, and
-goes once that is whole; a .webm takes its final name when it is.
+H.264 plays in browsers and players; the user's own ``ffmpeg`` writes it, where there is one. What
+OpenCV's wheels have instead, in milliseconds of a processor a frame of 640×360: MPEG-4 1, VP8 19,
+VP9 170. Browsers play the latter two only, players all three. So without ``ffmpeg`` it is MPEG-4
+unless VP8 is asked for: at 1920×1080 that takes longer than detecting.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,13 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from yolokit.errors import SourceError
+from yolokit.video.encoders import Encoder, OpenCvEncoder
+from yolokit.video.ffmpeg import FfmpegEncoder
 
 VideoFormat: TypeAlias = Literal["mp4", "webm"]
 
-_CODECS = {".mp4": "mp4v", ".webm": "VP80"}
-_RESCUES = {".mp4": ".mkv", ".webm": ".webm"}  # what plays though its writing was cut short
-_CLOCK_S = 0.001  # what Matroska and WebM round times to
 _MOST_TICKS = 65535  # MPEG-4 counts time in at most so many parts of a second
 _EPSILON = 1e-6  # frames; what rounding makes of a place that is a whole number
 _LONGEST_GAP_MS = 600_000.0  # between two frames; a longer one is a clock that was set anew
@@ -41,8 +35,11 @@ class VideoFile:
         size_wh: (width, height) of the first frame, pixels; later frames are scaled to it. An
             odd side is extended by one pixel, which the codec needs.
         fps: frames a second; rounded where the codec cannot count so finely (above 65).
+        ffmpeg: the program that writes an .mp4 as H.264; None: OpenCV writes MPEG-4.
 
     Attributes:
+        rescue: where it plays as far as it goes until then.
+        for_browsers: whether browsers play it.
         repeated: frames shown longer than one period, counted for each further period.
         dropped: frames left out because they came too close after another.
 
@@ -50,7 +47,14 @@ class VideoFile:
         SourceError: no encoder, or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, *, size_wh: tuple[int, int], fps: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        size_wh: tuple[int, int],
+        fps: float,
+        ffmpeg: str | None = None,
+    ) -> None:
         self.path = path
         self.frames = self.repeated = self.dropped = 0
         self.fps = encodable_fps(fps)
@@ -58,22 +62,9 @@ class VideoFile:
         self._last: NDArray[np.uint8] | None = None
         self._size_wh = size_wh
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.rescue = rescue_of(path)
-        self._whole = self.rescue
-        if path.suffix != self.rescue.suffix:
-            self._whole = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         even_wh = (size_wh[0] + size_wh[0] % 2, size_wh[1] + size_wh[1] % 2)
-        self._writers = []
-        for target in dict.fromkeys((self._whole, self.rescue)):
-            code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
-            writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, self.fps, even_wh)
-            if not writer.isOpened():
-                self.abort()
-                raise SourceError(
-                    f"cannot write video {target}. Check the folder, and that OpenCV has FFmpeg "
-                    "(yolokit env), or leave the video out with --no-save-video"
-                )
-            self._writers.append(writer)
+        self._encoder = _encoder(path, even_wh, self.fps, ffmpeg)
+        self.rescue, self.for_browsers = self._encoder.rescue, self._encoder.for_browsers
 
     def write(self, image: NDArray[np.uint8], *, at_ms: float | None = None) -> None:
         """Add a frame.
@@ -106,8 +97,7 @@ class VideoFile:
         return (at_ms - self._start_ms) * self.fps / 1000
 
     def _append(self, bgr: NDArray[np.uint8]) -> None:
-        for writer in self._writers:
-            writer.write(bgr)
+        self._encoder.write(bgr)
         self.frames += 1
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -127,30 +117,23 @@ class VideoFile:
         Raises:
             SourceError: not all frames are in it, so it keeps its temporary name.
         """
-        self._release()
-        stored = _count_frames(self._whole)  # the encoder does not report a full disk
-        if abs(stored - self.frames) > self.fps * _CLOCK_S:
-            raise SourceError(
-                f"video {self.path} holds {stored} of {self.frames} frames. Is the disk full? "
-                f"What could be saved is in {self.rescue}"
-            )
-        self._whole.replace(self.path)
-        self.rescue.unlink(missing_ok=True)
+        self._encoder.finish(self.frames)
 
     def abort(self) -> None:
         """Keep only ``rescue``, which plays as far as it goes."""
-        self._release()
-        if self._whole != self.rescue:
-            self._whole.unlink(missing_ok=True)
-
-    def _release(self) -> None:
-        for writer in self._writers:
-            writer.release()
+        self._encoder.abort()
 
 
-def rescue_of(path: Path) -> Path:
-    """Where a video is that was cut short before it took its name."""
-    return path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
+def _encoder(path: Path, size_wh: tuple[int, int], fps: float, ffmpeg: str | None) -> Encoder:
+    if ffmpeg is not None and path.suffix == ".mp4":
+        return FfmpegEncoder(path, program=ffmpeg, size_wh=size_wh, fps=fps)
+    return OpenCvEncoder(path, size_wh=size_wh, fps=fps)
+
+
+def rescues_of(path: Path) -> list[Path]:
+    """Where a video may be that was cut short before it took its name."""
+    suffixes = (".mkv", ".mp4") if path.suffix == ".mp4" else (path.suffix,)
+    return [path.with_name(f"{path.stem}.part{suffix}") for suffix in suffixes]
 
 
 def fastest_fps(stated: float, times_ms: Sequence[float]) -> float:
@@ -179,12 +162,3 @@ def encodable_fps(fps: float) -> float:
         if round(fps, digits) * 10**digits <= _MOST_TICKS:
             return round(fps, digits)
     return float(min(round(fps), _MOST_TICKS))
-
-
-def _count_frames(path: Path) -> int:
-    """As the file's index states; it is our own, so it can be believed."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-    finally:
-        capture.release()

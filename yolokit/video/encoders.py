@@ -1,0 +1,139 @@
+"""What stores the frames of a video: whole under their name, or recoverable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from yolokit.errors import SourceError
+
+_CODECS = {".mp4": "mp4v", ".webm": "VP80"}
+_RESCUES = {".mp4": ".mkv", ".webm": ".webm"}  # what plays though its writing was cut short
+_CLOCK_S = 0.001  # what Matroska and WebM round times to
+
+
+class Encoder(Protocol):
+    """Takes frames of one size; ``finish`` or ``abort`` is called once, at the end.
+
+    Attributes:
+        rescue: where what was written so far can be played before the file has its name.
+        for_browsers: whether browsers play the file.
+    """
+
+    rescue: Path
+    for_browsers: bool
+
+    def write(self, bgr: NDArray[np.uint8]) -> None:
+        """Add [H, W, 3] uint8 BGR, of even sides.
+
+        Raises:
+            SourceError: it cannot be stored.
+        """
+
+    def finish(self, frames: int) -> None:
+        """Give the file its name; so many frames must be in it.
+
+        Raises:
+            SourceError: they are not, so it does not get its name.
+        """
+
+    def abort(self) -> None:
+        """Keep only ``rescue``, which plays as far as it goes."""
+
+
+class OpenCvEncoder:
+    """MPEG-4 or VP8 by OpenCV's wheels, which carry no H.264 encoder (its licence).
+
+    An .mp4 is worthless until its index is written at the end; a .mkv or .webm can be played up to
+    the last second whenever writing stopped. So a .mkv is written beside an .mp4, for as long
+    again, and goes once that is whole; a .webm takes its final name when it is.
+
+    Args:
+        path: the final name, ending in .mp4 or .webm.
+        size_wh: (width, height) of all frames, even.
+        fps: frames a second.
+
+    Raises:
+        SourceError: no encoder, or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, size_wh: tuple[int, int], fps: float) -> None:
+        self.for_browsers = path.suffix == ".webm"
+        self.rescue = path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
+        self._path, self._fps = path, fps
+        self._whole = self.rescue if self.for_browsers else temporary_name(path)
+        self._writers = []
+        for target in dict.fromkeys((self._whole, self.rescue)):
+            code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
+            writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, size_wh)
+            if not writer.isOpened():
+                self.abort()
+                raise SourceError(
+                    f"cannot write video {target}. Check the folder, and that OpenCV has FFmpeg "
+                    "(yolokit env), or leave the video out with --no-save-video"
+                )
+            self._writers.append(writer)
+
+    def write(self, bgr: NDArray[np.uint8]) -> None:
+        """See ``Encoder``."""
+        for writer in self._writers:
+            writer.write(bgr)
+
+    def finish(self, frames: int) -> None:
+        """See ``Encoder``."""
+        self._release()
+        require_frames(self._whole, frames, self, path=self._path, slack=self._fps * _CLOCK_S)
+        self._whole.replace(self._path)
+        self.rescue.unlink(missing_ok=True)
+
+    def abort(self) -> None:
+        """See ``Encoder``."""
+        self._release()
+        if self._whole != self.rescue:
+            self._whole.unlink(missing_ok=True)
+
+    def _release(self) -> None:
+        for writer in self._writers:
+            writer.release()
+
+
+def temporary_name(path: Path) -> Path:
+    """What a video is called while it is made whole."""
+    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def require_frames(
+    whole: Path, frames: int, encoder: Encoder, *, path: Path, slack: float = 0
+) -> None:
+    """Refuse a file that lacks frames: encoders do not report a full disk.
+
+    Args:
+        whole: the file as it was written.
+        frames: that should be in it.
+        encoder: that wrote it.
+        path: its final name.
+        slack: frames more or less that its clock may make of them.
+
+    Raises:
+        SourceError: naming what is kept.
+    """
+    stored = _count_frames(whole)
+    if abs(stored - frames) > slack:
+        raise SourceError(
+            f"video {path} holds {stored} of {frames} frames. Is the disk full? "
+            f"What could be saved is in {encoder.rescue}"
+        )
+
+
+def _count_frames(path: Path) -> int:
+    """As the file's index states; it is our own, so it can be believed."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    finally:
+        capture.release()
