@@ -117,6 +117,22 @@ def test_no_video_wanted(detect: Detect, tmp_path: Path) -> None:
     assert files(tmp_path / "out") == ["detections.json", "x.png"]
 
 
+def test_no_pictures_wanted(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what is asked for, and the same detections."""
+    save_noise(tmp_path / "x.png")
+    assert detect("x.png", "--out", "all", "--save-json") == 0
+    assert detect("x.png", "--out", "json", "--no-save-images", "--save-json") == 0
+    assert files(tmp_path / "json") == ["detections.json"]
+    found = [tmp_path / folder / "detections.json" for folder in ("all", "json")]
+    assert found[0].read_text() == found[1].read_text() != "[]\n"
+    capsys.readouterr()
+    assert detect("x.png", "--no-save-images", "--out", "none") == 0
+    assert capsys.readouterr().out.endswith("nothing written\n")
+    assert not (tmp_path / "none").exists()
+
+
 def test_paths_on_stdin(detect: Detect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_noise(tmp_path / "x.png")
     monkeypatch.setattr("sys.stdin", io.StringIO("x.png\ngone.png\n"))

@@ -64,6 +64,12 @@ TRAIN = "yolokit train yolo_mobilenet_v2 --data my_data"
             "predict model=yolo11n.pt source='my photos' conf=0.3",
             "yolokit detect MODEL 'my photos' --conf 0.3",
         ),
+        (
+            "predict model=m.onnx source=shots save=False save_txt=True save_crop=False",
+            "yolokit detect m.onnx shots --save-txt --no-save-images --no-save-video",
+        ),
+        ("predict model=m.onnx source=shots save=True", "yolokit detect m.onnx shots"),
+        ("detect m a.jpg --nosave", "--no-save-images --no-save-video"),
         ("task=detect mode=val model=m.onnx data=d", "yolokit eval m.onnx --data d"),
         ("export model=a.pt format=onnx half=True", "yolokit export MODEL --format onnx --half"),
         ("detect yolo11n.pt a.jpg", TRAIN),

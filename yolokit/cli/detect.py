@@ -32,6 +32,11 @@ _DEFAULT_OUT = Path("runs/detect")
 @click.option("--save-json", is_flag=True, help="Also write the detections as JSON.")
 @click.option("--save-txt", is_flag=True, help="Also write YOLO's text, with scores, to labels/.")
 @click.option("--save-crops", is_flag=True, help="Also cut each object out, to crops/CLASS/.")
+@click.option(
+    "--save-images/--no-save-images",
+    default=True,
+    help="Write annotated pictures; without them, whole folders go faster.",
+)
 @video_options
 @telling_options
 @click.pass_context
@@ -48,6 +53,7 @@ def command(
     save_json: bool,
     save_txt: bool,
     save_crops: bool,
+    save_images: bool,
     save_video: bool,
     video_format: VideoFormat,
     line_width: int | None,
@@ -76,7 +82,7 @@ def command(
     yolokit detect torchvision:ssdlite320_mobilenet_v3_large photo.jpg
     yolokit detect model.safetensors photo.jpg "shots/*.png" --out found
     yolokit detect model.safetensors film.mp4 --save-json
-    yolokit detect model.safetensors shots/ --classes fish,shark --json > found.jsonl
+    yolokit detect model.safetensors shots/ --no-save-images --json > found.jsonl
     find . -name "*.jpg" | yolokit detect model.safetensors -
     """
     # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
@@ -103,10 +109,12 @@ def command(
         labels=None if classes is None else labels_of(split_classes(classes, names), names),
     )
     predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
-    if not hide_labels and (note := font_note(names)) is not None:
+    drawn = save_images or save_video or show
+    if drawn and not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)
     partly, stopped = False, None
     outputs = Outputs(
+        pictures=save_images,
         video=video_format if save_video else None,
         crops=save_crops,
         text=save_txt,

@@ -49,6 +49,8 @@ _ALIASES = {  # other names of one thing -> the name it has below
     **dict.fromkeys(("include", "export-format"), "format"),
 }
 _LEAVE_OUT = "leave it out"
+_NO_FILES = "--no-save-images --no-save-video"
+_OFF = ("false", "0", "none")
 _OWN_SIZE = f"{_LEAVE_OUT}: a model brings its input size"
 _Meaning = Mapping[str, tuple[str, str]]  # their name -> (ours with {} for the value, an example)
 _TRAIN: _Meaning = {
@@ -108,8 +110,11 @@ _DETECT: _Meaning = {
     "batch": (_LEAVE_OUT, ""),
     "name": ("--out {}", "DIR"),
     "show": ("--show", ""),
-    "nosave": ("--no-save-video", ""),
-    "save": (f"{_LEAVE_OUT}: what was found is always drawn and saved", ""),
+    "nosave": (_NO_FILES, ""),
+    "save-txt": ("--save-txt", ""),
+    "save-crop": ("--save-crops", ""),
+    "line-width": ("--line-width {}", "3"),
+    "save": (f"{_LEAVE_OUT}: what was found is drawn and saved, but for {_NO_FILES}", ""),
     "exist-ok": (f"{_LEAVE_OUT}: --out never overwrites", ""),
     "half": (f"{_LEAVE_OUT}: 16 bits are used where they are faster", ""),
 }
@@ -184,6 +189,8 @@ def settings_here(words: Sequence[str]) -> str | None:
     mode = settings.pop("mode", plain[0] if plain else "train")
     if settings.get("task") in _TASKS:
         del settings["task"]
+    if settings.pop("save", "true").lower() in _OFF:
+        settings["nosave"] = "true"
     command = _COMMANDS.get(mode, mode)
     if command not in _OF_COMMAND:
         return None
@@ -219,7 +226,7 @@ def _written_here(command: str, settings: Mapping[str, str]) -> str:
         words.append(shlex.quote(settings.get("source", "SOURCE")))
     for name, value in settings.items():
         ours, _ = _OF_COMMAND[command].get(name, ("", ""))
-        is_off = "{}" not in ours and value.lower() in ("false", "0", "none")
+        is_off = "{}" not in ours and value.lower() in _OFF
         if ours.startswith("-") and not is_off and not (command == "train" and name == "model"):
             words.append(ours.partition(",")[0].format(shlex.quote(value)))
     return " ".join(words)

@@ -46,10 +46,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """What is written, beside annotated pictures.
+    """What is written.
 
     Args:
-        video: annotated videos, too, in this format; None: no videos.
+        pictures: annotated pictures.
+        video: annotated videos, in this format; None: no videos.
         crops: each object's pixels, in a folder for each class.
         text: YOLO's text with scores, a file for each picture or frame.
         json_file: detections go there as well: one record a frame, or COCO result rows.
@@ -58,6 +59,7 @@ class Outputs:
         style: of the boxes that are drawn.
     """
 
+    pictures: bool = True
     video: VideoFormat | None = "mp4"
     crops: bool = False
     text: bool = False
@@ -93,14 +95,14 @@ def detect(
     observe: Observe | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """Detect in every source and write annotated pictures and videos.
+    """Detect in every source and write what is wanted of it.
 
     Args:
         sources: read one after the other.
         predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``.
-        folder: where pictures and videos go; no source is ever overwritten.
+        folder: where files go; no source is ever overwritten.
         class_names: name of each label.
-        outputs: what else is written; annotated pictures and videos by default.
+        outputs: what is written; annotated pictures and videos by default.
 
     Raises:
         SourceError: no source could be read, or a thread failed. Nothing half-written is left
@@ -109,7 +111,10 @@ def detect(
     """
     outputs = outputs or Outputs()
     annotated = AnnotatedSink(
-        OutputNames(folder, sources), Painter(class_names, outputs.style), videos=outputs.video
+        OutputNames(folder, sources),
+        Painter(class_names, outputs.style),
+        pictures=outputs.pictures,
+        videos=outputs.video,
     )
     sinks = [annotated, *_more_sinks(outputs, folder, class_names)]
     outcome = walk(sources, predict, sinks, batch_size=batch_size, observe=observe, stop=stop)

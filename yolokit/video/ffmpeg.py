@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -131,8 +131,7 @@ class _Run:
     """
 
     def __init__(self, program: str, arguments: list[str], target: Path) -> None:
-        self._scope = ExitStack()
-        self._remarks = self._scope.enter_context(tempfile.TemporaryFile())
+        self._remarks = tempfile.TemporaryFile()  # noqa: SIM115 - goes with this object
         alone: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -146,7 +145,6 @@ class _Run:
                 **alone,
             )
         except OSError as error:
-            self._scope.close()
             raise SourceError(
                 f"{program} cannot be started: {error.strerror}. "
                 "--video-format webm does without it"

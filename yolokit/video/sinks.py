@@ -57,7 +57,8 @@ class AnnotatedSink:
     Args:
         names: where to.
         draw: a frame and its detections to RGB pixels of the frame's size.
-        videos: what is written of videos; None writes pictures only.
+        pictures: whether pictures are drawn and written.
+        videos: what is written of videos; None: nothing.
 
     Attributes:
         notes: what of the sources is not in the files.
@@ -65,12 +66,18 @@ class AnnotatedSink:
     """
 
     def __init__(
-        self, names: OutputNames, draw: Draw, *, videos: VideoFormat | None = "mp4"
+        self,
+        names: OutputNames,
+        draw: Draw,
+        *,
+        pictures: bool = True,
+        videos: VideoFormat | None = "mp4",
     ) -> None:
         self.written: list[Path] = []
         self.notes: list[str] = []
         self.hints: list[str] = []
-        self._names, self._draw, self._videos = names, draw, videos
+        self._names, self._draw = names, draw
+        self._pictures, self._videos = pictures, videos
         self._source: Source | None = None
         self._video: VideoFile | None = None
         self._live, self._fps = False, 0.0
@@ -82,7 +89,8 @@ class AnnotatedSink:
             self.close()
             self._source = frame.source
         if frame.source.kind is Kind.IMAGE:
-            self._picture(frame.source, self._draw(frame, detections))
+            if self._pictures:
+                self._picture(frame.source, self._draw(frame, detections))
         elif self._videos is not None:
             drawn = self._draw(frame, detections)
             if self._video is not None:
