@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from programs import ffmpeg_here
 
 import yolokit
-from programs import ffmpeg_here
 from yolokit.cli.main import main
 from yolokit.config import PredictConfig
 from yolokit.models.model_file import load_model, save_model

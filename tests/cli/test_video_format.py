@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
 from programs import ffmpeg_here
+
 from yolokit.cli.main import main
 
 WEBM = ["--video-format", "webm"]

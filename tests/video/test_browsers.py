@@ -9,8 +9,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from programs import chromium_here, ffmpeg_here
 
-from tests.support.programs import chromium_here, ffmpeg_here
 from yolokit.cli.main import main
 
 _PLAY = """

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-
 from programs import ffmpeg_here
+
 from yolokit.errors import SourceError
 from yolokit.video.ffmpeg import find_ffmpeg
 from yolokit.video.video_file import VideoFile

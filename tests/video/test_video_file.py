@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-
 from programs import ffmpeg_here
+
 from yolokit.errors import SourceError
 from yolokit.video.video_file import VideoFile, fastest_fps
 

@@ -43,7 +43,8 @@ class AskedFilm(Asked):
 
     name: str | None = Field(None, max_length=255, description="What the film is called")
     video: Literal["webm", "mp4", "none"] = Field(
-        "webm", description="webm is for browsers; mp4 is quicker, and for players"
+        "webm",
+        description="webm plays in browsers; mp4 is quicker, and does where the server has ffmpeg",
     )
 
 
