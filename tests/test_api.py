@@ -20,6 +20,7 @@ import torch
 import yaml
 
 import yolokit
+from yolokit.api import train_settings
 from yolokit.config_file import find_config, load_config
 from yolokit.errors import ConfigError, YolokitError
 from yolokit.synthesis.dataset import synthesise
@@ -142,6 +143,15 @@ def test_keywords_apply_to_a_config_too(shapes: Path, tmp_path: Path) -> None:
         yolokit.train(config, data=shapes, epochs=2, time_budget="1m")
     with pytest.raises(ConfigError, match="overrides"):
         yolokit.train(config, data=shapes, overrides=["train.lr=1"])
+
+
+def test_a_time_budget_is_seconds_or_has_its_unit(shapes: Path) -> None:
+    for budget in (90, 90.0, "90s", "1.5m"):
+        (setting,) = train_settings(None, budget, None, None)
+        read = load_config(find_config("quickstart"), [setting]).train.time_budget
+        assert read == 90
+    with pytest.raises(ConfigError, match=r"90 of what\? Give 90s, 90m or 90h"):
+        yolokit.train("quickstart", data=shapes, time_budget="90")
 
 
 def test_scores_are_readable(shapes: Path, tmp_path: Path) -> None:

@@ -184,6 +184,8 @@ def train_settings(
     """
     if epochs is not None and time_budget is not None:
         raise ConfigError("give either epochs or a time budget, not both")
+    if isinstance(time_budget, int | float):
+        time_budget = f"{time_budget}s"
     keys = {"epochs": epochs, "time_budget": time_budget, "workers": workers, "seed": seed}
     given = [f"train.{key}={value}" for key, value in keys.items() if value is not None]
     return [*given, "train.time_budget=null"] if epochs is not None else given

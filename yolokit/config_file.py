@@ -23,6 +23,7 @@ from yolokit.heads.old_spellings import todays_spellings
 from yolokit.strict_yaml import read_yaml
 
 _HEAD = "model.head."
+_DURATION = "train.time_budget"  # a bare 10 might be minutes to one and seconds to another
 _BRANCHES = {"int", "float", "str", "bool", "constrained-int", "constrained-float"}  # pydantic's
 _SHOWN = 80  # characters of a wrong value
 _REPR = reprlib.Repr()  # of what aliases made endless, never the whole
@@ -127,6 +128,10 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         raise ConfigError(
             f"override {_shortened(override)}: the value is not valid YAML"
         ) from error
+    if key == _DURATION and isinstance(value, int | float) and not isinstance(value, bool):
+        raise ConfigError(
+            f"override {override!r}: {text} of what? Give {text}s, {text}m or {text}h"
+        )
     *parents, leaf = key.split(".")
     node = tree
     for parent in parents:

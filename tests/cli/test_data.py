@@ -103,6 +103,25 @@ def test_check_lists_everything_at_once(copy: Path, capsys: pytest.CaptureFixtur
     assert "6 of 6" in printed and "3 of 3" in printed and "error: test" not in printed
 
 
+def test_scripts_get_findings_as_json_or_only_what_is_wrong(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "check", str(copy), "-q"]) == 0
+    assert main(["data", "stats", str(copy), "-q", "--split", "val", "--grid-size", "3"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+    next((copy / "images" / "val").iterdir()).unlink()
+    assert main(["data", "check", str(copy), "-q"]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("error: val: ")
+    assert main(["data", "check", str(copy), "--json"]) == 1
+    values = json.loads(capsys.readouterr().out)
+    assert values["splits"] == ["train", "val", "test"]
+    worst = [each for each in values["findings"] if each["level"] == "error"]
+    assert [each["split"] for each in worst] == ["val"] and worst[0]["count"] == 1
+    assert f"error: val: {worst[0]['summary']}" == said.splitlines()[0]
+
+
 def test_check_shortens_long_lists_unless_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

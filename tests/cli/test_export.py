@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,22 @@ def changed_mean(monkeypatch: pytest.MonkeyPatch) -> None:
         return model
 
     monkeypatch.setattr(onnx_model, "trace", changed)
+
+
+def test_scripts_get_numbers_or_nothing(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, file = tmp_path / "m.onnx", tmp_path / "m.json"
+    words = ["export", str(model), "--format", "onnx", "--data", str(photos), "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    values = json.loads(said.out)
+    record = yolokit.load(out).card.export
+    assert record is not None and said.err == ""
+    assert values["file"] == str(out) and values["ap_after"] == record.ap_after
+    assert values["parity"]["pictures"] == 2
+    assert main([*words, "-q", "--json", str(file)]) == 0
+    assert capsys.readouterr().out == "" and json.loads(file.read_text())["format"] == "onnx"
 
 
 @pytest.mark.usefixtures("changed_mean")

@@ -10,7 +10,7 @@ import click
 
 from yolokit.cli.data_convert import command as convert_command
 from yolokit.cli.data_split import command as split_command
-from yolokit.cli.share import Share, json_option, tell
+from yolokit.cli.share import Share, json_option, quiet_option, tell
 
 if TYPE_CHECKING:
     from yolokit.config import Config
@@ -119,34 +119,44 @@ _split_choice = click.Choice(["train", "val", "test"])
 @_data_argument
 @_config_option
 @click.option("--all", "show_all", is_flag=True, help=f"Print more than {_SHOWN} cases of a fault.")
+@json_option
+@quiet_option
 @click.pass_context
-def check(ctx: click.Context, data: Path, config: str, show_all: bool) -> None:
+def check(
+    ctx: click.Context,
+    data: Path,
+    config: str,
+    show_all: bool,
+    json_file: Path | None,
+    quiet: bool,
+) -> None:
     """Find everything that is wrong with DATA (a folder or data.yaml) in one go.
 
     Exit status 0: nothing, or only notes. 3: it can be used, but something is left out or makes
     scores unreliable. 1: training or evaluation would fail.
     """
+    from yolokit.cli.data_check import findings_text, findings_values
     from yolokit.cli.progress_line import ProgressLine
     from yolokit.data.audit import audit_splits
     from yolokit.data.locate import locate_splits
-    from yolokit.plain_text import tamed
 
     splits = locate_splits(data)
-    progress = ProgressLine()
+    progress = ProgressLine(on=not quiet)
     findings = audit_splits(
         splits, max_bad_boxes=_load_config(config).data.max_bad_boxes, progress=progress
     )
     progress.clear()
-    for finding in findings:
-        click.echo(f"{finding.level}: {finding.split}: {tamed(finding.summary)}")
-        shown = finding.details if show_all else finding.details[:_SHOWN]
-        for detail in shown:
-            click.echo(f"    {tamed(detail)}")
-        if (more := finding.count - len(shown)) > 0 and finding.details:
-            click.echo(f"    and {more} more" + ("" if show_all else ": --all prints them"))
     levels = {finding.level for finding in findings}
-    if not levels & {"error", "warning"}:
-        click.echo(f"{data}: {', '.join(splits)} can be used as they are")
+    shown = [each for each in findings if not quiet or each.level != "note"]
+    text = findings_text(shown, most=None if show_all else _SHOWN)
+    if not levels & {"error", "warning"} and not quiet:
+        text += f"{data}: {', '.join(splits)} can be used as they are\n"
+    tell(
+        lambda: findings_values(list(splits), findings),
+        lambda: text.rstrip("\n"),
+        json_file,
+        quiet=not text,
+    )
     ctx.exit(1 if "error" in levels else _SKIPPED if "warning" in levels else 0)
 
 
@@ -163,12 +173,14 @@ def check(ctx: click.Context, data: Path, config: str, show_all: bool) -> None:
     "where CONFIG has such a head.",
 )
 @json_option
+@quiet_option
 def stats(
     data: Path,
     config: str,
     split: tuple[str, ...],
     grid_sizes: tuple[int, ...],
     json_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Count what is in DATA (a folder or data.yaml): pictures, boxes, classes, sizes.
 
@@ -188,7 +200,7 @@ def stats(
 
     if not grid_sizes and family_of(run.model.head).own_grid is not None:
         grid_sizes = (7, 14)
-    progress = ProgressLine()
+    progress = ProgressLine(on=not quiet)
     report = measure_splits(
         data,
         split,
@@ -198,7 +210,7 @@ def stats(
         progress=progress,
     )
     progress.clear()
-    tell(lambda: report, lambda: format_report(report), json_file)
+    tell(lambda: report, lambda: format_report(report), json_file, quiet=quiet)
     for fault in report["faults"]:
         click.echo(fault, err=True)
 

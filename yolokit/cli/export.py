@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from yolokit.cli.share import STDOUT, json_option, quiet_option, tell
 
 if TYPE_CHECKING:
     from yolokit.export.write import Exported
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="The file, or OpenVINO's folder.  [default: beside the model]",
 )
+@json_option
+@quiet_option
 def command(
     model: Path,
     kind: Literal["onnx", "openvino"],
@@ -60,6 +64,8 @@ def command(
     data: Path | None,
     max_drop: float,
     out: Path | None,
+    json_file: Path | None,
+    quiet: bool,
 ) -> None:
     """Write MODEL in a format of other runtimes, run it, and keep it only if it is as good.
 
@@ -82,18 +88,32 @@ def command(
     require_exportable(model, options, data=data, out=out)
     from yolokit.export.write import export_file  # only now: it loads torch
 
+    silent = quiet or json_file == STDOUT or not sys.stderr.isatty()
     exported = export_file(
-        model,
-        options,
-        data=data,
-        out=out,
-        say=_say if sys.stderr.isatty() else lambda _: None,
+        model, options, data=data, out=out, say=(lambda _: None) if silent else _say
     )
-    click.echo(format_exported(exported))
+    tell(
+        lambda: exported_values(exported),
+        lambda: format_exported(exported),
+        json_file,
+        quiet=quiet,
+    )
 
 
 def _say(what: str) -> None:
     click.echo(f"{what} …", err=True)
+
+
+def exported_values(exported: Exported) -> dict[str, Any]:
+    """What was written and how it compares with the model, as plain values."""
+    record = exported.card.export
+    assert record is not None
+    return {
+        "file": str(exported.path),
+        "megabytes": exported.megabytes,
+        "checked_on": exported.checked_on,
+        **record.model_dump(mode="json"),
+    }
 
 
 def format_exported(exported: Exported) -> str:

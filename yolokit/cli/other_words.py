@@ -119,7 +119,10 @@ _DETECT: _Meaning = {
     "half": (f"{_LEAVE_OUT}: 16 bits are used where they are faster", ""),
 }
 _TRACK: _Meaning = {
-    **_DETECT,
+    **{name: meaning for name, meaning in _DETECT.items() if name != "save-crop"},
+    "save-txt": ("--save-mot", ""),
+    "nosave": ("--no-save-video", ""),
+    "save": (f"{_LEAVE_OUT}: the film is drawn and saved, but for --no-save-video", ""),
     "source": ("an argument after MODEL: {}", "film.mp4"),
     "tracker": ("--tracker bytetrack", ""),
     "persist": (f"{_LEAVE_OUT}: numbers are kept through a film", ""),

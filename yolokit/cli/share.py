@@ -59,7 +59,7 @@ def duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None
     from yolokit.sections import parse_duration
 
     try:
-        return repr(parse_duration(value))
+        return f"{parse_duration(value)!r}s"
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

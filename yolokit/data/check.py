@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from yolokit.data.coco import CocoDataset
+from yolokit.data.coco_file import read_tree
 from yolokit.data.images import verify_image
 from yolokit.errors import DataError
 from yolokit.machine import usable_cpus
@@ -15,6 +17,8 @@ from yolokit.sections import SplitConfig
 from yolokit.types import ImageId
 
 _SHOWN = 20  # pictures named in the one-line error
+_SMALL_BYTES = 2**22  # of an annotation file: read in a tenth of a second
+_ENDS_BYTES = 2**10
 
 
 class ImageProblem(NamedTuple):
@@ -26,7 +30,9 @@ class ImageProblem(NamedTuple):
 
 
 def require_labels(splits: Iterable[SplitConfig]) -> None:
-    """Refuse splits whose annotation file is not there; nothing is read.
+    """Refuse splits whose annotation file is not there, or is plainly no whole JSON.
+
+    Small files are read; of large ones, which take seconds, the ends are looked at.
 
     Raises:
         DataError: naming the first.
@@ -34,6 +40,19 @@ def require_labels(splits: Iterable[SplitConfig]) -> None:
     for split in splits:
         if not split.annotations.exists():
             raise DataError(f"no annotation file at {split.annotations}. Check the path")
+        if split.format == "coco" and not _may_be_json(split.annotations):
+            read_tree(split.annotations)  # says what is wrong with it
+
+
+def _may_be_json(path: Path) -> bool:
+    """Whether a large file begins and ends as JSON does; False for a small one."""
+    if path.stat().st_size <= _SMALL_BYTES:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_ENDS_BYTES)
+        file.seek(-_ENDS_BYTES, os.SEEK_END)
+        tail = file.read()
+    return b"{" in head and tail.rstrip(b" \t\r\n\0").endswith(b"}")
 
 
 def check_images(

@@ -143,12 +143,7 @@ def _size_note(config: ResolvedConfig, train_set: CocoDataset) -> str:
 
 
 def _describe(data: CocoDataset) -> str:
-    text = (
+    return (
         f"{len(data)} pictures, {len(data.boxes)} boxes, {len(data.class_names)} classes  "
         f"({shown_path(data.annotations)})"
     )
-    if data.bad_boxes:
-        ids = ", ".join(f"{bad.annotation_id} ({bad.reason})" for bad in data.bad_boxes[:10])
-        more = ", …" if len(data.bad_boxes) > 10 else ""
-        text += f"\n        {len(data.bad_boxes)} bad boxes left out, annotation ids: {ids}{more}"
-    return text
