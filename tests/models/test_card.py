@@ -11,7 +11,6 @@ import pytest
 
 from yolokit.errors import WeightsError
 from yolokit.models.card import ModelCard, read_card
-from yolokit.models.export_record import ExportRecord
 
 FIELDS: dict[str, Any] = {
     "model": {"backbone": {"name": "resnet18", "weights": "none"}},
@@ -26,12 +25,6 @@ FIELDS: dict[str, Any] = {
 def test_a_card_comes_back_as_it_was_written() -> None:
     card = ModelCard.model_validate(FIELDS)
     assert read_card(card.model_dump_json(), "m") == card
-
-
-def test_an_export_may_count_the_parameters_of_any_network() -> None:
-    """VGG-16 has 138 million (Simonyan and Zisserman 2015, table 2)."""
-    record = ExportRecord(format="onnx", parameters=138_357_544, gflops=31.0)
-    assert record.size is not None and record.size.parameters == 138_357_544
 
 
 EXPORT: dict[str, Any] = {

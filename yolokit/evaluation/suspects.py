@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolokit.evaluation.error_analysis import KINDS, Errors, Kind
 from yolokit.evaluation.matching import Matching
@@ -24,6 +25,7 @@ class Suspect:
         box: xyxy in original pixels.
         annotation_id: of the object that it overlaps, or None.
         annotation_class: that object's class, empty where there is none.
+        annotation_box: its box, xyxy in original pixels, or None.
     """
 
     image_id: ImageId
@@ -34,6 +36,7 @@ class Suspect:
     box: tuple[float, float, float, float]
     annotation_id: ImageId | None
     annotation_class: str
+    annotation_box: tuple[float, float, float, float] | None = None
 
 
 def suspects(matching: Matching, errors: Errors, *, most: int) -> list[Suspect]:
@@ -63,14 +66,19 @@ def _suspect(
     found, tree = matching.detections, matching.tree
     image = images[int(found.images[row])]
     meant = int(errors.meant[row])
-    x, y, width, height = found.boxes_xywh[row].tolist()
     return Suspect(
         image_id=tree.image_ids[image],
         file_name=tree.file_names[image],
         kind=KINDS[int(errors.kinds[row])],
         class_name=names[int(found.categories[row])],
         score=float(found.scores[row]),
-        box=(x, y, x + width, y + height),
+        box=_corners(found.boxes_xywh[row]),
         annotation_id=tree.annotation_id(int(matching.tree_rows[meant])) if meant >= 0 else None,
         annotation_class=names[int(matching.truth.categories[meant])] if meant >= 0 else "",
+        annotation_box=_corners(matching.truth.boxes_xywh[meant]) if meant >= 0 else None,
     )
+
+
+def _corners(box_xywh: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    x, y, width, height = box_xywh.tolist()
+    return x, y, x + width, y + height

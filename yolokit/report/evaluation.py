@@ -16,9 +16,9 @@ from yolokit.report.sections import (
     confusion_section,
     losses_section,
     numbers,
-    suspects_section,
     threshold_section,
 )
+from yolokit.report.surest_errors import suspects_section
 from yolokit.report.words import count, number
 
 REPORT_NAME = "report.html"

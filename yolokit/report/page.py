@@ -30,6 +30,7 @@ Kind = Literal[
     "legend",
     "pictures",
     "figures",
+    "crops",
 ]
 _TEMPLATE = "template.html"
 
@@ -95,6 +96,15 @@ class PicturePair:
     second: str
     first_name: str
     second_name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A small picture, as a data URI."""
+
+    uri: str
+    name: str
     caption: str
 
 

@@ -157,7 +157,7 @@ def _drawn(image: NDArray[np.uint8], boxes: Sequence[JudgedBox], names: dict[int
     ordered = sorted(boxes, key=lambda each: _WRONG_FIRST.index(each.verdict))
     corners = np.array([each.box for each in ordered], dtype=np.float32).reshape(-1, 4) * scale
     texts = [_label(each, names) for each in ordered]
-    return _data_uri(
+    return data_uri(
         draw_tagged(small, corners, texts, [VERDICT_COLOURS[each.verdict] for each in ordered])
     )
 
@@ -167,7 +167,8 @@ def _label(box: JudgedBox, names: dict[int, str]) -> str:
     return name if box.score is None else f"{name} {box.score:.2f}"
 
 
-def _data_uri(image: NDArray[np.uint8]) -> str:
+def data_uri(image: NDArray[np.uint8]) -> str:
+    """[H, W, 3] uint8 RGB as a JPEG within the page."""
     file = io.BytesIO()
     # Colour at full resolution, or the thin lines of the boxes fade.
     Image.fromarray(image).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)

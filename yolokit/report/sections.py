@@ -6,17 +6,15 @@ from yolokit.evaluation.calibration import LOWEST_SCORE, calibration_error, reli
 from yolokit.evaluation.confusion import confusion_matrix
 from yolokit.evaluation.error_analysis import KINDS, Kind
 from yolokit.evaluation.groups import Group, groups_by_crowding, groups_by_size
-from yolokit.evaluation.suspects import suspects
 from yolokit.evaluation.thresholds import THRESHOLDS, Operation
 from yolokit.report.charts import Series, bar_chart, precision_recall_chart, unit_chart
 from yolokit.report.page import Cell, Matrix, Part, Section, Table, charts, paragraph, table
 from yolokit.report.scored import Scored
-from yolokit.report.words import count, number, share, unbroken
+from yolokit.report.words import count, number, share
 
 _TABLE_ROWS = 28  # classes in a table before the next one starts beside it
 _MOST_CLASSES = 24  # in a confusion matrix that can be read
 _MOST_CURVES = 5  # of classes beside that of all, one for each colour of the page
-_MOST_SUSPECTS = 25
 _EVERY = 10  # thresholds from one point of a curve to the next
 _MEANING: dict[Kind, str] = {
     "Cls": "right place, wrong class",
@@ -225,32 +223,6 @@ def calibration_section(scored: Scored) -> Section:
             Part("details", ("the numbers", [table(("score", "detections", "right"), rows)])),
         ],
     )
-
-
-def suspects_section(scored: Scored) -> Section:
-    """The false alarms that the detector is surest of, by the ids of the labels."""
-    found = suspects(scored.matching, scored.errors, most=_MOST_SUSPECTS)
-    if not found:
-        return Section("Surest errors", [paragraph("There is no false alarm.")])
-    note = (
-        "The false alarms of the highest scores: often the labels are what is wrong, an object "
-        "that nobody drew, a class that was mistyped. Ids are those of the annotation file."
-    )
-    rows = [
-        [
-            each.file_name,
-            str(each.image_id),
-            f"{each.score:.3f}",
-            each.kind,
-            each.class_name,
-            unbroken(" ".join(f"{value:.0f}" for value in each.box)),
-            unbroken("none near") if each.annotation_id is None else str(each.annotation_id),
-            each.annotation_class,
-        ]
-        for each in found
-    ]
-    head = ("picture", "image id", "score", "kind", "detected", "box", "annotation id", "its class")
-    return Section("Surest errors", [paragraph(note, "soft"), table(head, rows, texts=5)])
 
 
 def _curve(name: str, values: list[float]) -> Series:
