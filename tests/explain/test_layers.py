@@ -56,6 +56,7 @@ def test_timm_blocks_have_timms_names(make_detector: MakeDetector) -> None:
     table = layer_table(make_detector("timm:mobilenetv3_small_050", head="yolo"), (64, 96))
     kinds = {row.name: row for row in table.rows}
     assert kinds["conv_stem"].kind == "Conv2d 3x3 /2"
+    assert kinds["blocks.1"].kind == "2 InvertedResidual"
     deep = [row for row in table.rows if row.name.startswith("blocks.")]
     assert deep and all(row.whole_picture for row in deep)  # squeeze-and-excitation
 

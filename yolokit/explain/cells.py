@@ -113,7 +113,8 @@ class CellsAnswering:
         truths: in the order of the file.
         loss: name of a term -> what the criterion gives for this picture alone, the network as it
             detects (in evaluation mode).
-        of_no_truth: name of a term -> the share of all cells that answer for nothing.
+        of_no_truth: name of a term -> the share of all boxes that answer for nothing, those of
+            answering cells too.
     """
 
     grids: tuple[Grid, ...]

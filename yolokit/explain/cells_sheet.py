@@ -31,7 +31,7 @@ _TRUTH_LEAD = (
     "In training each object is given cells that answer for it: they are to predict its box and "
     "class, all other cells are to find nothing. A cell is the more filled the higher the score "
     "that it should have. The loss of this picture is {total:.3f} = {terms}; {rest:.3f} of it are "
-    "paid by cells that answer for nothing."
+    "paid for boxes that answer for nothing."
 )
 
 
@@ -134,7 +134,7 @@ def _objects_table(answering: CellsAnswering, names: Sequence[str]) -> Table:
         best = _quality(truth.cells[0]) if truth.cells else ["-"] * 3
         rows.append([*start, *best, *_numbers(sums)])
     rest, total = answering.of_no_truth.values(), answering.loss.values()
-    rows.append(["", "all other cells", "", "", "", "", *_numbers(rest)])
+    rows.append(["", "all other boxes", "", "", "", "", *_numbers(rest)])
     rows.append(["", "sum: the loss", "", "", "", "", *_numbers(total)])
     head = ("object", "class", "cells", "wanted", "score", "IoU", *answering.loss)
     return Table("Objects, with their best cell", head, rows)
@@ -170,7 +170,7 @@ def _cell_words(grids: Sequence[Grid], cell: Cell) -> list[str]:
 
 def _stride(grid: Grid) -> str:
     high, wide = grid.stride_hw
-    return f"{wide:g}" if high == wide else f"{wide:.4g}x{high:.4g}"
+    return f"{wide:.4g}" if high == wide else f"{wide:.4g}x{high:.4g}"
 
 
 def _words(grid: Grid) -> str:

@@ -5,6 +5,7 @@ Shape legend: C × H × W of a map.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -185,9 +186,24 @@ def _kind(detector: Detector, path: str, module: nn.Module | None) -> str:
     if _is_leaf(module):
         return described(module)
     if path.startswith(TRUNK):
-        return detector.backbone.kinds.get(shown_name(path), type(module).__name__)
+        return _library_kind(detector.backbone.kinds, shown_name(path))
     learnt = [each for each in module.modules() if isinstance(each, nn.Conv2d | nn.Linear)]
     return ", ".join(map(described, learnt)).replace(", Conv2d", ",")
+
+
+def _library_kind(kinds: Mapping[str, str], path: str) -> str:
+    """A block's class; of a bare sequence, what stands in it: ``3 CNBlock``."""
+    if kinds[path] != "Sequential":
+        return kinds[path]
+    depth = path.count(".") + 1
+    inside = [
+        kind
+        for name, kind in kinds.items()
+        if name.startswith(f"{path}.") and name.count(".") == depth
+    ]
+    return ", ".join(
+        kind if count == 1 else f"{count} {kind}" for kind, count in Counter(inside).items()
+    )
 
 
 def described(module: nn.Module) -> str:
