@@ -170,9 +170,10 @@ def shell_environment(tools: Path) -> Mapping[str, str]:
         tools: a folder for both.
     """
     tools.mkdir(exist_ok=True)
-    (tools / "python").symlink_to(sys.executable)
-    (tools / "yolokit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m yolokit "$@"\n')
-    (tools / "yolokit").chmod(0o755)
+    # No links: a linked Python does not find the packages of its virtual environment.
+    for name, module in (("python", ""), ("yolokit", "-m yolokit ")):
+        (tools / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module}"$@"\n')
+        (tools / name).chmod(0o755)
     path = f"{tools}{os.pathsep}{os.environ['PATH']}"
     return {"PATH": path, "PYTHONPATH": str(ROOT)}
 
