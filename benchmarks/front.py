@@ -3,8 +3,9 @@
     python benchmarks/front.py benchmarks/front.json --out docs/images/front.png
 
 The file holds one object a detector: ``name``, ``ours``, ``ap`` (mean over the sets), ``sets``
-(AP by set, may be left out), ``ms`` (runtime -> milliseconds a picture, from file to boxes). Its
-figures come from `benchmarks/accuracy` and `benchmarks/speed/latency.py`. Needs matplotlib.
+(AP by set, may be left out), ``ms`` (runtime -> milliseconds a picture, from file to boxes) and
+``label_at`` (its name's place, points from its slowest mark; may be left out). The figures come from
+`benchmarks/accuracy` and `benchmarks/speed/latency.py`. Needs matplotlib.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def draw(detectors: Sequence[dict[str, Any]], about: str, out: Path) -> None:
         slowest = float(times[-1][1])
         axes.annotate(
             *(each["name"], (slowest, each["ap"])),
-            xytext=(7, -3),
+            xytext=each.get("label_at", (7, -3)),
             textcoords="offset points",
             color=colour,
             fontsize=9,
@@ -76,7 +77,7 @@ def _finish(axes: Any, about: str, slowest: float) -> None:
     for runtime, marker in MARKERS.items():
         axes.plot([], [], marker, color="#555555", label=runtime)
     axes.set_xlim(0, slowest * 1.45)  # room for the names
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
     axes.set_xlabel("milliseconds a picture, from file to boxes")
     axes.set_ylabel("AP after ten minutes of training")
     axes.set_title(about, fontsize=9, loc="left")
