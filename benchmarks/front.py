@@ -4,7 +4,7 @@
 
 The file holds one object a detector: ``name``, ``ours``, ``ap`` (mean over the sets), ``sets``
 (AP by set, may be left out), ``ms`` (runtime -> milliseconds a picture, from file to boxes) and
-``label_at`` (its name's place, points from its slowest mark; may be left out). The figures come from
+``label_at`` (its name's place, points from its slowest mark; may be left out). They come from
 `benchmarks/accuracy` and `benchmarks/speed/latency.py`. Needs matplotlib.
 """
 

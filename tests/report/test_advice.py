@@ -30,7 +30,7 @@ def test_the_course_of_a_run(aps: list[float], said: str) -> None:
     lines = run_advice(list(enumerate(aps, 1)), seconds=300)
     assert (said in lines[0]) if said else lines == []
     if "climbs" in said:
-        assert "Give it 10m, twice the time." in lines[0]
+        assert "Train twice as long: 16 epochs, or 10m." in lines[0]
 
 
 @pytest.mark.parametrize(

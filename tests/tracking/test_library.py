@@ -114,5 +114,5 @@ def test_without_the_library_one_line_says_what_to_install() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "error: tracking needs the package trackers, which is not installed. "
-        "pip install 'yolokit[track]', or pip install trackers\n"
+        "pip install trackers 'supervision<0.30'\n"
     )

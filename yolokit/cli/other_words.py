@@ -94,7 +94,7 @@ _EVAL: _Meaning = {
     "split": ("--split {}", "val"),
     "task": ("--split {}", "val"),
     "save-json": ("--predictions {}", "results.json"),
-    "conf": (f"{_LEAVE_OUT}: AP counts boxes of every score", ""),
+    "conf": ("--conf {}", "0.25"),
     "iou": (f"{_LEAVE_OUT}: a model brings its own", ""),
     "name": (f"{_LEAVE_OUT}: numbers are printed, and written with --json FILE", ""),
 }

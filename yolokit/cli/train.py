@@ -96,8 +96,6 @@ def command(
         raise click.UsageError("give a CONFIG, --from MODEL or --resume RUN")
     if epochs is not None and time_budget is not None:
         raise click.UsageError("give either --epochs or --time-budget, not both")
-    if epochs is not None and time_budget is not None:
-        raise click.UsageError("give either --epochs or --time-budget, not both")
     from yolokit.api import resume_training, train
 
     if resume is not None:

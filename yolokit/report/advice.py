@@ -47,7 +47,7 @@ def run_advice(validated: Sequence[Point], *, seconds: float) -> list[str]:
     if best - before >= _CLIMB:
         return [
             f"AP still climbs: {best - before:.3f} of its {best:.3f} came in the last quarter of "
-            f"the run. Give it {duration(2 * seconds)}, twice the time."
+            f"the run. Train twice as long: {2 * last_epoch:g} epochs, or {duration(2 * seconds)}."
         ]
     if best_epoch <= _PEAK * last_epoch:
         return [

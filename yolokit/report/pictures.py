@@ -80,9 +80,11 @@ def worst_first(judged: Sequence[JudgedPicture]) -> list[JudgedPicture]:
 
 
 def best_first(judged: Sequence[JudgedPicture]) -> list[JudgedPicture]:
-    """The pictures without a mistake, those with most objects first."""
-    clean = [each for each in judged if each.found and not each.missed + each.false_alarms]
-    return sorted(clean, key=lambda each: -each.found)
+    """The pictures in which something was found: fewest mistakes first, then most found."""
+    return sorted(
+        (each for each in judged if each.found),
+        key=lambda each: (each.missed + each.false_alarms, -each.found),
+    )
 
 
 def pictures_section(
@@ -121,9 +123,7 @@ def pictures_section(
         Part("pictures", list(map(_pair, worst))),
     ]
     if best:
-        parts.append(
-            paragraph("And pictures without a mistake, those with most objects first.", "soft")
-        )
+        parts.append(paragraph("And those with fewest mistakes, most objects first.", "soft"))
         parts.append(Part("pictures", list(map(_pair, best))))
     return Section("Pictures", parts)
 

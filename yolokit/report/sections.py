@@ -60,9 +60,10 @@ def threshold_section(scored: Scored) -> Section:
         "classes together."
     )
     note = (
-        f"yolokit eval --split {scored.split} --conf {chosen:g} counts them again, and yolokit "
-        "detect takes the same --conf. It was chosen on the pictures that it is measured on, so "
-        "expect a little less on others. Where a miss costs more than a false alarm, go lower."
+        f"yolokit eval MODEL --data DATA --split {scored.split} --conf {chosen:g} counts them "
+        "again, and yolokit detect takes the same --conf. It was chosen on the pictures that it is "
+        "measured on, so expect a little less on others. Where a miss costs more than a false "
+        "alarm, go lower."
     )
     wanted = [each for each in classes if each.objects]
     by_count = sorted(wanted, key=lambda each: -each.objects)[:_MOST_CURVES]
@@ -238,7 +239,7 @@ def _operation_row(name: str, at: Operation, best: float | None) -> list[str]:
         str(at.found),
         str(at.false_alarms),
         *map(number, (at.precision, at.recall, at.f1)),
-        "-" if best is None else f"{best:g}",
+        "-" if best is None else number(best),
     ]
 
 

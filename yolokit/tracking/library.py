@@ -103,5 +103,5 @@ def _library() -> tuple[ModuleType, ModuleType]:
             raise
         raise ConfigError(
             "tracking needs the package trackers, which is not installed. "
-            "pip install 'yolokit[track]', or pip install trackers"
+            "pip install trackers 'supervision<0.30'"
         ) from error
