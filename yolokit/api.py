@@ -15,7 +15,12 @@ from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.engine.console import Console
 from yolokit.engine.isolation import isolated
-from yolokit.engine.reading import offer_held_out_part, read_sets, with_data
+from yolokit.engine.reading import (
+    offer_held_out_part,
+    read_sets,
+    tell_unread_files,
+    with_data,
+)
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.spawning import require_main_program
 from yolokit.errors import ConfigError
@@ -93,6 +98,7 @@ def train(
     if run is not None:
         RunFolder(Path(run)).require_unused()
     offer_held_out_part(settings.data, data, console)
+    tell_unread_files(data, console)
     with SignalWatch("stopped before the first batch; nothing was trained") as signals:
         work = _Work(settings, device, signals, console, callbacks)
         _import_engine()

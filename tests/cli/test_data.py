@@ -328,6 +328,21 @@ def test_convert_says_what_it_wrote_and_what_is_lost(
     assert "is not an empty folder" in capsys.readouterr().err
 
 
+def test_a_subset_that_names_no_split_is_told_wherever_it_is_left_out(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night = copy / "annotations/instances_night.json"
+    shutil.copy(copy / "annotations/instances_test.json", night)
+    said = f"instances_night.json in {night.parent}: of no split by name and not read."
+    assert main(["data", "check", str(copy)]) == 0
+    assert said in capsys.readouterr().out
+    assert main(["data", "convert", str(copy), str(tmp_path / "new"), "--to", "yolo"]) == 0
+    assert f"lost: {said}" in capsys.readouterr().err
+    train = ["train", "quickstart", "--data", str(copy), "--run", str(tmp_path / "run")]
+    assert main([*train, "-o", "model.backbone.weights=nowhere.pth"]) == 1
+    assert f"note: {said}" in capsys.readouterr().err
+
+
 def test_convert_names_what_it_leaves_out_and_exits_with_3(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

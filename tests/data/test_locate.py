@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.data.locate import locate_splits
+from yolokit.data.locate import locate_splits, unread_note
 from yolokit.errors import DataError
 from yolokit.sections import SplitConfig
 
@@ -45,6 +45,18 @@ def test_each_split_prefers_its_own_folder(tmp_path: Path) -> None:
     splits = locate_splits(str(tmp_path))
     assert list(splits) == ["train", "val", "test"]
     assert [each.images.name for each in splits.values()] == ["train", "val", "test"]
+
+
+def test_files_of_no_split_are_named(tmp_path: Path) -> None:
+    for subset in ("Train", "Val", "night"):
+        touch(tmp_path, f"annotations/instances_{subset}.json", f"images/{subset}/a.jpg")
+    assert list(locate_splits(tmp_path)) == ["train", "val"]
+    assert unread_note(tmp_path) == (
+        f"instances_night.json in {tmp_path / 'annotations'}: of no split by name and not read. To "
+        "use them, say in a data.yaml which files are train, val and test"
+    )
+    (tmp_path / "annotations/instances_night.json").unlink()
+    assert unread_note(tmp_path) is None
 
 
 @pytest.mark.parametrize("name", ["val", "valid"])

@@ -137,8 +137,8 @@ def check(
     """
     from yolokit.cli.data_check import findings_text, findings_values
     from yolokit.cli.progress_line import ProgressLine
-    from yolokit.data.audit import audit_splits
-    from yolokit.data.locate import locate_splits
+    from yolokit.data.audit import Finding, audit_splits
+    from yolokit.data.locate import locate_splits, unread_note
 
     splits = locate_splits(data)
     progress = ProgressLine(on=not quiet)
@@ -146,6 +146,8 @@ def check(
         splits, max_bad_boxes=_load_config(config).data.max_bad_boxes, progress=progress
     )
     progress.clear()
+    if unread := unread_note(data):
+        findings.append(Finding("note", "+".join(splits), unread, code="unread", count=1))
     levels = {finding.level for finding in findings}
     shown = [each for each in findings if not quiet or each.level != "note"]
     text = findings_text(shown, most=None if show_all else _SHOWN)

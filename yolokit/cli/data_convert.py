@@ -40,7 +40,7 @@ def command(
     """
     from yolokit.cli.progress_line import ProgressLine
     from yolokit.data.formats.convert import convert
-    from yolokit.data.locate import locate_splits
+    from yolokit.data.locate import locate_splits, unread_note
     from yolokit.plain_text import tamed
 
     progress = ProgressLine()
@@ -48,7 +48,8 @@ def command(
     progress.clear()
     for name, split in done.items():
         click.echo(f"{name:<5} {split.pictures:>5} pictures, {split.boxes:>5} boxes")
-    for line in _notes(done):
+    unread = unread_note(source)
+    for line in [*_notes(done), *([f"lost: {unread}"] if unread else [])]:
         click.echo(tamed(line), err=True)
     click.echo(f"wrote {folder}")
     if "train" in done:

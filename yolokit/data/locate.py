@@ -16,6 +16,7 @@ from yolokit.sections import SplitConfig
 
 _SPLIT_OF_NAME = {"train": "train", "val": "val", "valid": "val", "test": "test"}
 _BESIDE_IMAGES = "_annotations.coco.json"
+_SHOWN = 3  # names of files in a message
 _SUBSET = re.compile(r"instances_(.+)\.json", re.IGNORECASE)
 _COCO_FILE = re.compile(
     rf"instances_({'|'.join(sorted(SPELLINGS, key=len, reverse=True))})(?![a-z])(.*)\.json",
@@ -43,6 +44,26 @@ def locate_splits(path: str | Path) -> dict[str, SplitConfig]:
     """
     found = _locate(Path(path))
     return {split: found[split] for split in (*SPLITS, WHOLE) if split in found}
+
+
+def unread_note(path: str | Path) -> str | None:
+    """One line that names annotation files of no split, which nobody reads; None: there is none.
+
+    Args:
+        path: data in which ``locate_splits`` finds splits. Who writes a data.yaml has chosen.
+    """
+    folder = Path(path) / "annotations"
+    if not folder.is_dir() or (Path(path) / "data.yaml").is_file():
+        return None
+    read = {file for file, _, _ in _subsets(folder)}
+    unread = sorted(file.name for file in folder.glob("instances_*.json") if file not in read)
+    if not read or not unread:
+        return None
+    more = f" and {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
+    return (
+        f"{', '.join(unread[:_SHOWN])}{more} in {folder}: of no split by name and not read. To use "
+        "them, say in a data.yaml which files are train, val and test"
+    )
 
 
 def choose_split(path: str | Path, name: str) -> SplitConfig:

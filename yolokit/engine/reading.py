@@ -9,7 +9,7 @@ from typing import TypeAlias
 from yolokit.config import Config
 from yolokit.data.check import check_images, require_good_images
 from yolokit.data.coco import CocoDataset
-from yolokit.data.locate import locate_splits
+from yolokit.data.locate import locate_splits, unread_note
 from yolokit.data.split_faults import objects_to_find, require_sound, split_faults
 from yolokit.data.split_names import WHOLE
 from yolokit.data.unsplit import offered_split
@@ -88,6 +88,13 @@ def offer_held_out_part(config: DataConfig, data: str | Path | None, console: Co
             f"they are. Hold a part out: {command}",
             file=sys.stderr,
         )
+
+
+def tell_unread_files(data: str | Path | None, console: Console) -> None:
+    """Say which annotation files of the data no split is made of."""
+    note = unread_note(data) if data is not None else None
+    if note and is_first_process() and not console.silent:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _absolute(split: SplitConfig) -> SplitConfig:
