@@ -113,7 +113,7 @@ def test_other_weights_give_another_map() -> None:
         assert spearmanr(own[told], other[told]).statistic < 0.5, way
 
 
-@pytest.mark.parametrize("head", ["yolo", "conv"])
+@pytest.mark.parametrize("head", ["yolo", "one_to_one", "conv"])
 def test_the_gradient_of_a_place_is_its_share_of_the_score(head: str) -> None:
     """By differences: scaling one cell of the level by 1 + e moves the raw score by e times what
     its channels contribute; HiResCAM holds that sum where it is positive."""
@@ -137,6 +137,22 @@ def test_the_gradient_of_a_place_is_its_share_of_the_score(head: str) -> None:
             raws.append(seen.family.raw_score(detector.head(neck, (64, 96)), place, label).item())
     slope = (raws[1] - raws[0]) / (2 * step)
     assert slope > 0 and found.local[row, col] == pytest.approx(slope, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ([5000, 5000, 5010, 5010], "no box at .* The picture is 96x64 pixels"),
+        ([10, 10, 10, 10], "is no box"),
+        ([1, 2, 3], "is no box"),
+    ],
+)
+def test_a_place_without_a_box_is_not_taken_for_another(box: list[float], said: str) -> None:
+    detector, card = stirred_model("yolo")
+    picture = np.random.default_rng(5).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    seen = _seen(detector, card, picture)
+    with pytest.raises(ConfigError, match=said):
+        place_of(seen, number=1, box=np.array(box, dtype=np.float32), label=None)
 
 
 def test_a_box_is_chosen_by_number_or_place() -> None:

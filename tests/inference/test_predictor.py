@@ -320,7 +320,7 @@ def test_supervision_is_optional(
 ) -> None:
     (result,) = predictor.predict(images[0])
     monkeypatch.setitem(__import__("sys").modules, "supervision", None)
-    with pytest.raises(YolokitError, match="pip install supervision"):
+    with pytest.raises(YolokitError, match=r"pip install 'supervision<0\.30'"):
         result.to_supervision()
 
 

@@ -49,6 +49,8 @@ def test_a_name_that_was_given(predictor: Predictor) -> None:
         assert named.ask("POST", "/v1/detect", PNG, asked).status == 200
         behind = {"Host": "127.0.0.1:8000", "Origin": "https://detect.example"}
         assert named.ask("POST", "/v1/detect", PNG, behind).status == 200
+        elsewhere = {**behind, "Origin": "http://detect.example:9999"}
+        assert named.ask("POST", "/v1/detect", PNG, elsewhere).status == 403
         assert named.get("/live", Host="other.example").status == 403
 
 

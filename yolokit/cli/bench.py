@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import device_option, json_option, precision_option, tell
+from yolokit.cli.share import Number, device_option, json_option, precision_option, tell
 
 if TYPE_CHECKING:
     from yolokit.bench.pictures import BenchPictures
@@ -44,7 +44,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
 @click.option("--runs", type=click.IntRange(min=1), help="Runs of each model, instead of seconds.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     help=f"Time for each model, at least {_FEWEST} runs.  [default: {_SECONDS:g}]",
 )
 @click.option(

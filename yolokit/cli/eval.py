@@ -12,6 +12,7 @@ import click
 
 from yolokit.cli.share import (
     STDOUT,
+    Number,
     device_option,
     json_option,
     precision_option,
@@ -43,7 +44,7 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--predictions", type=FILE, help="Write the detections there, as COCO results.")
 @click.option(
     "--conf",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="SCORE",
     help="Print precision, recall and F1 of the boxes that score more.  "
     "[default: where F1 of this split is best]",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from yolokit.cli.share import STDOUT, json_option, quiet_option, tell
+from yolokit.cli.share import STDOUT, Number, json_option, quiet_option, tell
 
 if TYPE_CHECKING:
     from yolokit.export.write import Exported
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0, 100),
+    type=Number(0, 100),
     default=0.5,
     metavar="POINTS",
     help="Refuse a file that scores so many AP points less.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import device_option, precision_option
+from yolokit.cli.share import Number, device_option, precision_option
 from yolokit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ _NEEDED = {
 )
 @click.option(
     "--deadline",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     default=15.0,
     help="Seconds for a request; later ones are answered 504.",
     show_default=True,

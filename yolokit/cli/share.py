@@ -12,11 +12,8 @@ from typing import Any
 import click
 
 
-class Share(click.FloatRange):
-    """From 0 to 1, both among them; ``nan`` is no number, though click compares it as one."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+class Number(click.FloatRange):
+    """A finite number of a range; click takes ``nan`` for one of any range."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -27,9 +24,16 @@ class Share(click.FloatRange):
             BadParameter: not a number, or outside the range.
         """
         found: float = super().convert(value, param, ctx)
-        if math.isnan(found):
+        if not math.isfinite(found):
             self.fail(f"{value!r} is not a number.", param, ctx)
         return found
+
+
+class Share(Number):
+    """From 0 to 1, both among them."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
 
 
 def device_of_training(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:

@@ -14,6 +14,7 @@ from yolokit.cli.detect_options import (
     telling_options,
     video_options,
 )
+from yolokit.cli.share import Number
 
 if TYPE_CHECKING:
     from yolokit.inference.exported import ComputePrecision
@@ -52,7 +53,7 @@ _DEFAULT_OUT = Path("runs/track")
 )
 @click.option(
     "--fps",
-    type=click.FloatRange(0.1, 1000),
+    type=Number(0.1, 1000),
     default=25.0,
     help="Frames a second of a film that is a folder of pictures.",
     show_default=True,
@@ -62,7 +63,7 @@ _DEFAULT_OUT = Path("runs/track")
 @click.option("--save-mot", is_flag=True, help="Also write MOTChallenge's text, to mot/.")
 @click.option(
     "--tail",
-    type=click.FloatRange(0, 3600),
+    type=Number(0, 3600),
     default=0.0,
     help="Draw where each object was in so many seconds.",
     show_default=True,

@@ -78,7 +78,7 @@ def place_of(
         label: the class; None for the one that the box was found as.
 
     Raises:
-        ConfigError: no box of that number.
+        ConfigError: no box of that number, or none there.
     """
     if box is not None:
         return _place_at(seen, box, label)
@@ -93,6 +93,8 @@ def place_of(
 
 
 def _place_at(seen: Seen, box: NDArray[np.float32], label: int | None) -> tuple[int, int]:
+    if box.shape != (4,) or not np.isfinite(box).all() or not (box[2:] > box[:2]).all():
+        raise ConfigError(f"{box.tolist()} is no box. Give corners x1, y1, x2, y2 in pixels")
     wanted = boxes_to_input(box.reshape(1, 4), seen.letterbox)[0].astype(np.float64)
     left, top, right, bottom = seen.frame
     edges = np.array([left, top] * 2), np.array([right, bottom] * 2)
@@ -101,6 +103,11 @@ def _place_at(seen: Seen, box: NDArray[np.float32], label: int | None) -> tuple[
     shared = sides.clip(min=0).prod(-1)
     areas = (decoded[:, 2:] - decoded[:, :2]).prod(-1) + (wanted[2:] - wanted[:2]).prod()
     overlaps = shared / np.maximum(areas - shared, 1e-9)
+    if not overlaps.max() > 0:
+        height, width = seen.image.shape[:2]
+        raise ConfigError(
+            f"the detector has no box at {box.tolist()}. The picture is {width}x{height} pixels"
+        )
     near = overlaps >= 0.9 * overlaps.max()
     scores = seen.decoded.scores[0] if label is None else seen.decoded.scores[0][:, [label]]
     place = int(np.argmax(np.where(near, scores.max(-1), -1)))

@@ -258,7 +258,7 @@ class Result:
         except ImportError as error:
             raise YolokitError(
                 "supervision is not installed, which to_supervision() needs. "
-                "pip install supervision"
+                "pip install 'supervision<0.30'"
             ) from error
         return supervision.Detections(
             xyxy=self.boxes,

@@ -38,7 +38,8 @@ def problem(
         origin: its Origin; None where it has none, as of what is no browser.
         method: of HTTP; those that change nothing may come from any page, which cannot read it.
         names: in small letters: under which the server may be asked, beside addresses of digits
-            and ``localhost``.
+            and ``localhost``. Of another port their pages are others' pages, unless none is said:
+            a proxy's.
     """
     if not _is_ours(_name_of(f"//{host}"), names):
         return (
@@ -47,7 +48,8 @@ def problem(
         )
     if method in _SAFE or origin is None:
         return None
-    if urlsplit(origin).netloc == host or _name_of(origin) in names:
+    netloc = urlsplit(origin).netloc
+    if netloc == host or netloc.lower().rstrip(".") in names:
         return None
     return f"pages of {origin!r} may not use this server"
 

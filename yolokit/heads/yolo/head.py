@@ -73,7 +73,8 @@ class YoloHead(nn.Module):
         """
         single: list[GridOutput] = []
         if self.one_to_one is not None:
-            single = self.one_to_one([x.detach() for x in features])
+            seen = [x.detach() for x in features] if self.training else features
+            single = self.one_to_one(seen)
             if not self.training:
                 return single
         return [*self.one_to_many(features), *single]
