@@ -287,6 +287,24 @@ def test_a_film_is_played(served: Served, opened: Opened, tmp_path: Path) -> Non
     expect(page.locator(".card")).to_have_count(0)
 
 
+def test_a_film_is_looked_at_for_the_chosen_classes(
+    served: Served, opened: Opened, tmp_path: Path
+) -> None:
+    video = VideoFile(tmp_path / "film.mp4", size_wh=(96, 64), fps=5)
+    for column in range(4):
+        video.write(cells_picture((column, 1, "red"), (column, 2, "blue")))
+    video.close()
+    film = ("film.mp4", (tmp_path / "film.mp4").read_bytes())
+    page = opened(served)
+    choose(page, ("a.png", encoded(three_reds())))  # whose classes are listed from then on
+    page.get_by_role("checkbox", name="red").uncheck()
+    choose(page, film)
+    expect(page.locator(".card").first).to_contain_text("4 blue in 4 frames")
+    page.get_by_role("button", name="None", exact=True).click()
+    choose(page, film)
+    expect(page.locator(".card").first).to_contain_text("No class is chosen.")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_nothing_is_cut_off(served: Served, opened: Opened, width: int, scheme: Any) -> None:
     page = opened(served, viewport={"width": width, "height": 800}, color_scheme=scheme)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +23,7 @@ _LIBRARY_FPS = 30.0  # frames a second in which the library counts how long a lo
 _LOST_SECONDS = 1.0  # how long an object may be hidden and keep its id
 _LOST_FRAMES = 3  # at least, where frames are farther apart than that
 _ROW = "row"
+_LIBRARIES = ("trackers", "supervision")
 
 
 class LibraryTracker:
@@ -87,21 +89,18 @@ def library_follower(
 
 
 def require_library() -> None:
-    """Look whether there is a tracker, before anything is read.
+    """Look whether there is a tracker, before anything is read; it is not imported yet.
 
     Raises:
         ConfigError: the library is not installed.
     """
-    _library()
-
-
-def _library() -> tuple[ModuleType, ModuleType]:
-    try:
-        return import_module("trackers"), import_module("supervision")
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("trackers", "supervision"):
-            raise
+    if any(find_spec(name) is None for name in _LIBRARIES):
         raise ConfigError(
             "tracking needs the package trackers, which is not installed. "
             "pip install trackers 'supervision<0.30'"
-        ) from error
+        )
+
+
+def _library() -> tuple[ModuleType, ModuleType]:
+    require_library()
+    return import_module("trackers"), import_module("supervision")

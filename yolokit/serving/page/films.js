@@ -25,6 +25,7 @@ async function follow(shown, file, query, limits, state) {
     throw new Refused(`The film has ${megabytes(file.size)}, more than the ` +
       `${megabytes(limits.film_bytes)} that are taken.`);
   }
+  if (query.get("classes") === "") throw new Refused("No class is chosen. Choose one and drop the film again.");
   const bar = make("progress", { "aria-label": `Progress of ${file.name}` });
   shown.found.textContent = "sending …";
   shown.found.after(bar);
@@ -38,7 +39,7 @@ async function follow(shown, file, query, limits, state) {
       now = await (await ask(`v1/films/${now.id}`)).json();
       progress(shown, bar, now);
     }
-    if (!state.removed) finish(shown, now, query.get("conf"));
+    if (!state.removed) finish(shown, now, query);
   } finally {
     bar.remove();
   }
@@ -53,12 +54,13 @@ function progress(shown, bar, now) {
   shown.found.textContent = now.state === "waiting" ? "waiting …" : `frame ${now.frames}${of}`;
 }
 
-function finish(shown, now, conf) {
+function finish(shown, now, query) {
   if (now.state !== "done") throw new Refused(now.message ?? "The film was stopped.");
   const objects = Object.entries(now.objects).map(([name, count]) => `${count} ${name}`);
   shown.found.className = "found";
   shown.found.textContent = `${objects.join(", ") || "nothing"} in ${now.frames} frames`;
-  const above = `what scored more than ${Number(conf).toFixed(2)}, as the slider stood`;
+  const kinds = query.has("classes") ? "of the chosen classes " : "";
+  const above = `what ${kinds}scored more than ${Number(query.get("conf")).toFixed(2)}, as the page stood`;
   const note = now.message ? `${above}; ${now.message}` : above;
   shown.found.after(make("p", { class: "soft", text: note }));
   const base = `v1/films/${now.id}`;

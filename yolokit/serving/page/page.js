@@ -75,6 +75,7 @@ function take(files) {
   for (const file of files) {
     if (isFilm(file)) {
       const query = new URLSearchParams({ conf: part("conf").value });
+      if (hidden.size) query.set("classes", wantedNames().join(","));
       const made = film(file, query, model.limits);
       part("cards").prepend(made.figure);
       made.done.then(() => say(`${file.name}: ${made.found.textContent}`));
@@ -156,6 +157,7 @@ function add(picture) {
 }
 
 const conf = () => Number(part("conf").value);
+const wantedNames = () => model.classes.filter((each) => !hidden.has(each.label)).map((each) => each.name);
 const chosen = (detections) => shown(detections, conf(), hidden);
 const colours = () => model.classes.map((each) => each.colour);
 
