@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from yolokit.cli.detect_options import (
+    SKIPPED_SOME,
     choosing_options,
     out_option,
     telling_options,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from yolokit.inference.exported import ComputePrecision
     from yolokit.video.video_file import VideoFormat
 
-SKIPPED_SOME = 3  # exit status: done, but not everything could be read
 _DEFAULT_OUT = Path("runs/detect")
 
 
@@ -94,21 +94,13 @@ def command(
     from yolokit.cli.watching import Manner, live_view, output_folder
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
-    from yolokit.inference.classes import labels_of, split_classes
     from yolokit.inference.predictor import Predictor
     from yolokit.video.detect import Outputs
 
     jobs = plan_jobs(source)
     predictor = Predictor.load(model, device=device, precision=precision)
     names = predictor.class_names
-    wanted = Wanted(
-        conf=conf,
-        iou=iou,
-        limit=max_objects or predictor.card.predict.max_detections,
-        limit_given=max_objects is not None,
-        labels=None if classes is None else labels_of(split_classes(classes, names), names),
-    )
-    predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+    wanted = Wanted.of(predictor, conf=conf, iou=iou, max_objects=max_objects, classes=classes)
     drawn = save_images or save_video or show
     if drawn and not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)

@@ -58,6 +58,34 @@ class Wanted:
     limit_given: bool
     labels: list[int] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        predictor: Predictor,
+        *,
+        conf: float,
+        iou: float | None,
+        max_objects: int | None,
+        classes: str | None,
+    ) -> Wanted:
+        """What a command's options ask of a model.
+
+        Raises:
+            YolokitError: it knows no such class, or cannot do what is asked.
+        """
+        from yolokit.inference.classes import labels_of, split_classes
+
+        names = predictor.class_names
+        wanted = cls(
+            conf=conf,
+            iou=iou,
+            limit=max_objects or predictor.card.predict.max_detections,
+            limit_given=max_objects is not None,
+            labels=None if classes is None else labels_of(split_classes(classes, names), names),
+        )
+        predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+        return wanted
+
 
 def plan_jobs(words: tuple[str, ...]) -> list[Job]:
     """One job for all sources, or one for each split of a data set.

@@ -11,6 +11,7 @@ import click
 from yolokit.cli.share import Share, device_option, precision_option, quiet_option
 
 Decorated: TypeAlias = Callable[..., Any]
+SKIPPED_SOME = 3  # exit status: done, but not everything could be read
 
 
 def out_option(default: str) -> Callable[[Decorated], Decorated]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from yolokit.cli.detect_options import (
+    SKIPPED_SOME,
     choosing_options,
     out_option,
     telling_options,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from yolokit.tracking.tracker import TrackerName
     from yolokit.video.video_file import VideoFormat
 
-SKIPPED_SOME = 3  # exit status: done, but not everything could be read
 _DEFAULT_OUT = Path("runs/track")
 
 
@@ -129,7 +129,6 @@ def command(
     from yolokit.cli.watching import Manner, live_view, output_folder
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
-    from yolokit.inference.classes import labels_of, split_classes
     from yolokit.inference.predictor import Predictor
     from yolokit.tracking.counting import Counting
     from yolokit.tracking.films import find_films
@@ -141,14 +140,7 @@ def command(
     films = find_films(source, sys.stdin, fps=fps)
     predictor = Predictor.load(model, device=device, precision=precision)
     names = predictor.class_names
-    wanted = Wanted(
-        conf=conf,
-        iou=iou,
-        limit=max_objects or predictor.card.predict.max_detections,
-        limit_given=max_objects is not None,
-        labels=None if classes is None else labels_of(split_classes(classes, names), names),
-    )
-    predictor.require_possible(conf=conf, iou=iou, max_detections=max_objects)
+    wanted = Wanted.of(predictor, conf=conf, iou=iou, max_objects=max_objects, classes=classes)
     if not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)
     asked = Asked(tracker=tracker, lines=lines, zones=zones)

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from yolokit.tracking.counting import Counted, count_values
 from yolokit.types import Detections
 from yolokit.video.frames import Frame
-from yolokit.video.sinks import JsonListSink, to_record
-
-
-class TrackRecordSink(JsonListSink):
-    """One record per frame, see ``track_record``.
-
-    Args:
-        path: the JSON file.
-        class_names: name of each label.
-    """
-
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
-        super().__init__(path)
-        self._names = class_names
-
-    def write(self, frame: Frame, detections: Detections) -> None:
-        """Add a frame's record."""
-        self.add(track_record(frame, detections, self._names))
+from yolokit.video.sinks import to_record
 
 
 def track_record(

@@ -12,12 +12,12 @@ from yolokit.tracking.count_films import CountEachFilm
 from yolokit.tracking.follower import Follower
 from yolokit.tracking.mot_text import MotSink
 from yolokit.tracking.painter import TrackPainter
-from yolokit.tracking.records import TrackRecordSink
+from yolokit.tracking.records import track_record
 from yolokit.video.detect import Outcome, walk
 from yolokit.video.frames import Source
 from yolokit.video.names import OutputNames
 from yolokit.video.pipeline import Follow, Observe, Predict
-from yolokit.video.sinks import AnnotatedSink, Sink
+from yolokit.video.sinks import AnnotatedSink, RecordSink, Sink
 from yolokit.video.video_file import VideoFormat
 
 
@@ -112,6 +112,6 @@ def track(
 
 def _more_sinks(outputs: TrackOutputs, folder: Path, class_names: Sequence[str]) -> Iterator[Sink]:
     if outputs.json_file is not None:
-        yield TrackRecordSink(outputs.json_file, class_names)
+        yield RecordSink(outputs.json_file, class_names, track_record)
     if outputs.mot:
         yield MotSink(folder / "mot")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -192,21 +192,27 @@ class JsonListSink:
         self._scope.__exit__(SourceError, SourceError("aborted"), None)
 
 
+MakeRecord: TypeAlias = Callable[[Frame, Detections, Sequence[str]], dict[str, Any]]
+
+
 class RecordSink(JsonListSink):
-    """One record per frame, see ``to_record``.
+    """One record per frame.
 
     Args:
         path: the JSON file.
         class_names: name of each label.
+        record: makes one of a frame; by default ``to_record``.
     """
 
-    def __init__(self, path: Path, class_names: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, class_names: Sequence[str], record: MakeRecord | None = None
+    ) -> None:
         super().__init__(path)
-        self._names = class_names
+        self._names, self._record = class_names, record or to_record
 
     def write(self, frame: Frame, detections: Detections) -> None:
         """Add a frame's record."""
-        self.add(to_record(frame, detections, self._names))
+        self.add(self._record(frame, detections, self._names))
 
 
 class RowSink(JsonListSink):
