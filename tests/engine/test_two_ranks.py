@@ -26,18 +26,21 @@ train:
 """
 
 
+def in_two_ranks(*words: object) -> subprocess.CompletedProcess[str]:
+    """A script and its arguments, started by torchrun as two processes."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
+    return subprocess.run([*launch, *map(str, words)], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.slow
 def test_two_cpu_ranks_score_each_picture_once(repository: Path, tmp_path: Path) -> None:
     data, run = tmp_path / "set", tmp_path / "run"
     # 21 validation pictures: two batches for one rank, one short one for the other.
     synthesise(data, images=(40, 21, 1), size_hw=(96, 96), classes=2, seed=4, video=False)
     (tmp_path / "config.yaml").write_text(CONFIG)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
     train = [repository / "tools/train.py", tmp_path / "config.yaml", "--data", data, "--run", run]
-    done = subprocess.run(
-        [*launch, *map(str, train), "--device", "cpu"], capture_output=True, text=True, check=False
-    )
+    done = in_two_ranks(*train, "--device", "cpu")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch 6/6") == 1  # one rank speaks
     assert "cpu x2" in done.stdout
@@ -102,10 +105,7 @@ def test_ranks_whose_clocks_differ_train_the_same_weights(tmp_path: Path) -> Non
         + "  time_budget: 60\n  start_size: 0.5\naugment: {multi_scale: 0.3}\n"
     )
     (tmp_path / "one_rank.py").write_text(ONE_RANK)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
-    script = [tmp_path / "one_rank.py", tmp_path / "config.yaml", tmp_path / "run"]
-    done = subprocess.run([*launch, *map(str, script)], capture_output=True, text=True, check=False)
+    done = in_two_ranks(tmp_path / "one_rank.py", tmp_path / "config.yaml", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert first["steps"] == second["steps"]
@@ -117,9 +117,10 @@ def test_ranks_whose_clocks_differ_train_the_same_weights(tmp_path: Path) -> Non
     assert drift == 0
 
 
-# The command in one rank of a training; both get SIGTERM in their third step, as from SLURM.
-STOPPED_RANK = """
-import os, signal, sys
+# The command in one rank of a training. The second begins late, as a busy machine's does; where the
+# first argument says so both get SIGTERM in their third step, as from SLURM.
+LATE_RANK = """
+import os, signal, sys, time
 from yolokit.cli.main import main
 from yolokit.engine.module import DetectionModule
 
@@ -130,24 +131,35 @@ def stopped(module, batch, index):
         os.kill(os.getpid(), signal.SIGTERM)
     return step(module, batch, index)
 
-DetectionModule.training_step = stopped
-sys.exit(main(sys.argv[1:]))
+if sys.argv[1] == "stop":
+    DetectionModule.training_step = stopped
+time.sleep(4.0 * int(os.environ["RANK"]))
+sys.exit(main(sys.argv[2:]))
 """
 
 
 @pytest.mark.slow
-def test_one_rank_says_how_all_of_them_ended(tmp_path: Path) -> None:
+def test_ranks_that_begin_apart_end_and_go_on_together(tmp_path: Path) -> None:
     data, run = tmp_path / "set", tmp_path / "run"
     synthesise(data, images=(24, 4, 1), size_hw=(96, 96), classes=2, seed=4, video=False)
     (tmp_path / "config.yaml").write_text(CONFIG)
-    (tmp_path / "rank.py").write_text(STOPPED_RANK)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    launch += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "--"]
-    train = [tmp_path / "rank.py", "train", tmp_path / "config.yaml", "--data", data, "--run", run]
-    done = subprocess.run(
-        [*launch, *map(str, train), "--device", "cpu"], capture_output=True, text=True, check=False
-    )
+    (tmp_path / "rank.py").write_text(LATE_RANK)
+
+    def train(end: str, *options: object) -> subprocess.CompletedProcess[str]:
+        return in_two_ranks(tmp_path / "rank.py", end, "train", *options, "--device", "cpu")
+
+    done = train("stop", tmp_path / "config.yaml", "--data", data, "--run", run)
     assert done.returncode != 0
-    assert done.stderr.count(f"stopped after saving. Continue with --resume {run}") == 1
+    assert done.stderr.count(f"stopped after saving. Continue with --resume {run}") == 1, (
+        done.stderr
+    )
     assert not [line for line in done.stderr.splitlines() if line == "stopped"]
     assert RunFolder(run).checkpoint.exists()
+
+    done = train("go on", "--resume", run, "--epochs", "3")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 3/3") == 1
+    # The late rank finds the length that the run had, though the first has a longer one to write.
+    done = train("go on", "--resume", run, "--epochs", "4")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 4/4") == 1

@@ -143,6 +143,7 @@ class Checkpoints(lightning.Callback):
                 ) from error
         else:
             trainer.save_checkpoint(path)  # takes part in the collective; rank 0 alone writes
+        trainer.strategy.barrier()  # nobody ends, and has rank 0 ended, before its file is in place
         self._saved_at = time.monotonic()
         if trainer.is_global_zero:
             kept = f"stopped after saving. Continue with --resume {self.folder.path}"

@@ -34,6 +34,8 @@ def explained(
         return YolokitError(
             f"cannot write {where}: {error.strerror}. Make room there; {_kept(folder)}"
         )
+    if isinstance(error, OSError) and error.filename not in (None, resumed, str(resumed)):
+        return error
     text = " ".join(str(error).split())
     if resumed is not None and not started:
         return unusable(resumed, text[:100])

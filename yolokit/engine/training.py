@@ -14,8 +14,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from yolokit.config import Config, ResolvedConfig
-from yolokit.config_file import dump_config
 from yolokit.data.coco import CocoDataset
+from yolokit.engine.beginning import Beginning
 from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import Console
 from yolokit.engine.devices import Placement, choose_precision, place
@@ -32,9 +32,8 @@ from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
-from yolokit.engine.summary import Opening, summary
+from yolokit.engine.summary import Opening
 from yolokit.engine.validation import Validation, Validator
-from yolokit.files import write_text_atomically
 from yolokit.signals import SignalWatch
 
 Callback: TypeAlias = lightning.Callback  # for those who may not import Lightning
@@ -116,28 +115,22 @@ def fit(
         train_set=train_set,
         val_set=val_set,
     )
+    checkpoint = saved.path if saved else None
+    opening = Opening(
+        folder=folder.path,
+        asked=config,
+        config=resolved,
+        detector=detector,
+        train_set=train_set,
+        val_set=val_set,
+        placement=placement,
+        checkpoint=checkpoint,
+    )
+    beginning = Beginning(folder, opening, saved, console)
     own = _callbacks(resolved, folder, progress, validator, save, console)
     # Last: a checkpoint is written after all else that a step or epoch changes.
-    trainer = _trainer(resolved, folder, placement, [*own, *callbacks, checkpoints])
-    checkpoint = saved.path if saved else None
+    trainer = _trainer(resolved, folder, placement, [beginning, *own, *callbacks, checkpoints])
     signals.message = signals.message if trainer.is_global_zero else ""  # one speaks for all
-    if trainer.is_global_zero:
-        # Only now: what is wrong with the config or the data has been reported.
-        write_text_atomically(folder.config, dump_config(resolved))
-        opening = Opening(
-            folder=folder.path,
-            asked=config,
-            config=resolved,
-            detector=detector,
-            train_set=train_set,
-            val_set=val_set,
-            placement=placement,
-            checkpoint=checkpoint,
-        )
-        console.say(summary(opening))
-        folder.clean()
-        if saved:
-            folder.rewind_metrics(saved.epochs)
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except Exception as error:
