@@ -9,6 +9,7 @@ Shape legend: B pictures, N boxes of one picture, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -161,21 +162,33 @@ class ExportedNetwork:
                 raise self._differs(port, wanted[port.name])
 
     def detect(
-        self, images: NDArray[np.uint8], run: Callable[[NDArray[np.uint8]], Answer], part: int
+        self,
+        images: NDArray[np.uint8],
+        run: Callable[[NDArray[np.uint8]], Answer],
+        part: int,
+        *,
+        at_once: int = 1,
     ) -> DecodedArrays:
         """All boxes that the graph finds in some pictures.
 
         Args:
             images: [B, H, W, 3] uint8 RGB of the network's input size, B at least 1.
             run: from pictures to the graph's outputs by name.
-            part: pictures at a time, of a graph that takes several.
+            part: pictures a run, of a graph that takes several.
+            at_once: runs at the same time, in threads of their own.
 
         Raises:
             WeightsError: its answer is not what it promised, or holds no numbers.
         """
         step = part if self.record.dynamic else 1
         parts = [images[first : first + step] for first in range(0, len(images), step)]
-        answers = [self._decoded(run(np.ascontiguousarray(some)), len(some)) for some in parts]
+        if at_once > 1 and len(parts) > 1:
+            with ThreadPoolExecutor(at_once) as threads:
+                outputs = list(threads.map(run, map(np.ascontiguousarray, parts)))
+        else:
+            outputs = [run(np.ascontiguousarray(some)) for some in parts]
+        pairs = zip(outputs, parts, strict=True)
+        answers = [self._decoded(output, len(some)) for output, some in pairs]
         boxes, scores = (
             several[0] if len(several) == 1 else np.concatenate(several)
             for several in zip(*answers, strict=True)

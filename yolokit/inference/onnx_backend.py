@@ -101,10 +101,12 @@ class OnnxBackend:
         score_threshold: float = 0.0,
         iou_threshold: float | None = None,
     ) -> DecodedArrays:
-        """See ``Backend``; on a CPU a picture a thread, so that layers find each other's results
-        in its cache."""
-        part = self._threads if self._device == "cpu" else _GPU_PICTURES
-        return self._network.detect(np.asarray(images), self._run, part)
+        """See ``Backend``; on a CPU picture by picture, several at the same time: threads that
+        share a picture wait for each other after each layer."""
+        batch = np.asarray(images)
+        if self._device == "cpu":
+            return self._network.detect(batch, self._run, 1, at_once=self._threads)
+        return self._network.detect(batch, self._run, _GPU_PICTURES)
 
     def _run(self, images: NDArray[np.uint8]) -> Answer:
         try:
