@@ -17,6 +17,7 @@ import argparse
 import itertools
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--video", type=existing, required=True)
     parser.add_argument("--frames", type=int, default=300, help="of each measurement")
     parser.add_argument("--memory-frames", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=4, help="frames a step, as of yolokit detect")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True, help="JSON")
     options = parser.parse_args()
@@ -55,7 +57,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     import yolokit
 
     predictor = yolokit.load(options.model, device="cpu")
-    stages = Stages(predictor, options.video, options.frames, folder)
+    stages = Stages(predictor, options.video, options.frames, options.batch, folder)
     names = ("read", "predict", "write", "walk")
     rounds = [{name: timed(getattr(stages, name)) for name in names} for _ in range(options.rounds)]
     fps = {
@@ -63,7 +65,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }
     processor = sum(median(each[name]["processor"] for each in rounds) for name in names[:-1])
     slowest = min(fps[name] for name in names[:-1])
-    long = Stages(predictor, options.video, options.memory_frames, folder)
+    long = Stages(predictor, options.video, options.memory_frames, options.batch, folder)
     return {
         "options": {name: str(value) for name, value in vars(options).items() if name != "out"},
         "fps": fps,
@@ -81,13 +83,15 @@ class Stages:
         predictor: the model.
         video: gone through as often as needed.
         frames: how many.
+        batch: predicted together.
         folder: for what is written.
     """
 
-    def __init__(self, predictor: Any, video: Path, frames: int, folder: Path) -> None:
+    def __init__(self, predictor: Any, video: Path, frames: int, batch: int, folder: Path) -> None:
         from yolokit.video.sources import find_sources
 
         self._predictor, self._frames, self._folder = predictor, frames, folder
+        self._batch = batch
         self._sources = find_sources([str(video)])
         self._kept = list(itertools.islice(self._read(), 32))
         self._found = self._predict([frame.image for frame in self._kept])
@@ -99,8 +103,9 @@ class Stages:
 
     def predict(self) -> None:
         """Prepare, network, postprocess."""
-        for frame in itertools.islice(itertools.cycle(self._kept), self._frames):
-            self._predict([frame.image])
+        kept = itertools.cycle([frame.image for frame in self._kept])
+        for first in range(0, self._frames, self._batch):
+            self._predict(list(itertools.islice(kept, min(self._batch, self._frames - first))))
 
     def write(self) -> None:
         """Draw, encode, and write JSON."""
@@ -119,6 +124,7 @@ class Stages:
                 itertools.islice(self._read(), self._frames),
                 self._predict,
                 lambda frame, found: self._write(sinks, next(numbers), frame, found),
+                batch_size=self._batch,
             )
 
     def memory(self) -> Figures:
@@ -135,7 +141,8 @@ class Stages:
                 taken.append(resident_mb())
 
         with self._sinks() as sinks:
-            run_pipeline(itertools.islice(self._read(), self._frames), self._predict, consume)
+            frames = itertools.islice(self._read(), self._frames)
+            run_pipeline(frames, self._predict, consume, batch_size=self._batch)
         return {"after a fifth": taken[0], "at the end": taken[1]}
 
     def _read(self) -> Iterator[Any]:
@@ -176,12 +183,15 @@ class Stages:
 
 def timed(stage: Callable[[], None]) -> Figures:
     """Seconds and processor seconds of a stage."""
-    started, before = time.perf_counter(), time.process_time()
+    started, before = time.perf_counter(), processor_seconds()
     stage()
-    return {
-        "seconds": time.perf_counter() - started,
-        "processor": time.process_time() - before,
-    }
+    return {"seconds": time.perf_counter() - started, "processor": processor_seconds() - before}
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it started and that have ended: an encoder's, too."""
+    used = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def resident_mb() -> float:
