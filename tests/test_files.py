@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from yolokit.errors import DataError
 from yolokit.files import (
     free_file,
     new_folder,
     put_in_place,
+    put_in_unused,
     remove_leftovers,
     scratch_beside,
     write_text_atomically,
@@ -113,3 +115,16 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
         put_in_place(tmp_path / "never made", tmp_path / "m")
     assert [each.name for each in tmp_path.iterdir()] == ["m"]
     assert (tmp_path / "m" / "old.txt").read_text() == "old"
+
+
+def test_of_two_that_make_one_folder_the_later_is_told_and_spoils_nothing(tmp_path: Path) -> None:
+    name = tmp_path / "set"
+    for part in ("first", "second"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "file").write_text(part)
+    name.mkdir()  # empty: unused
+    put_in_unused(tmp_path / "first", name)
+    with pytest.raises(DataError, match=f"{name} is not an empty folder. Give a new one"):
+        put_in_unused(tmp_path / "second", name)
+    assert (name / "file").read_text() == "first"
+    assert (tmp_path / "second" / "file").read_text() == "second"

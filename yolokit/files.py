@@ -79,6 +79,25 @@ def put_in_place(new: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def put_in_unused(new: Path, path: Path) -> None:
+    """Rename a finished folder to its final name, at which nothing or an empty folder lies.
+
+    Args:
+        new: on the disk of ``path``.
+        path: the final name.
+
+    Raises:
+        DataError: something came to lie there meanwhile.
+    """
+    try:
+        if path.exists():
+            path.rmdir()  # some systems do not rename over a folder
+        new.rename(path)
+    except OSError:
+        require_unused_folder(path)
+        raise
+
+
 def new_folder(path: Path) -> Path:
     """Create a folder that was not there: ``path``, else with -2, -3, ... after its name.
 

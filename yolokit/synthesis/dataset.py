@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from yolokit.errors import DataError
-from yolokit.files import require_unused_folder
+from yolokit.files import put_in_unused, require_unused_folder
 from yolokit.synthesis import painting
 from yolokit.synthesis.scenes import Instance, Scene, make_scene, random_course
 
@@ -85,9 +85,7 @@ def synthesise(
             rng = np.random.default_rng([seed, len(SPLITS)])
             tracks = _write_video(part / VIDEO_NAME, rng, size_hw, classes)
             (part / TRACKS_NAME).write_text("".join(tracks), encoding="ascii")
-        if folder.exists():
-            folder.rmdir()  # empty, as checked; some systems do not rename over a folder
-        part.rename(folder)
+        put_in_unused(part, folder)
     except OSError as error:
         raise DataError(f"cannot write {folder}: {error}. Choose another folder") from error
     finally:

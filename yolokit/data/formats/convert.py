@@ -28,7 +28,7 @@ from yolokit.data.formats.yolo_labels import label_path
 from yolokit.data.read_split import read_split
 from yolokit.data.split_names import WHOLE
 from yolokit.errors import DataError
-from yolokit.files import require_unused_folder, scratch_beside
+from yolokit.files import put_in_unused, require_unused_folder, scratch_beside
 from yolokit.sections import LabelFormat, SplitConfig
 
 Progress = Callable[[str, float], None]
@@ -118,9 +118,7 @@ def convert(
             done[name] = writer(source, name, new, classes)
         if target != "coco":
             _write_classes(target, list(sources), new, classes)
-        if home.exists():
-            home.rmdir()  # empty
-        new.rename(home)
+        put_in_unused(new, home)
     return done
 
 
