@@ -14,6 +14,9 @@ ENGLISH, CHINESE = (ROOT / "docs" / f"how-yolo-works{end}.md" for end in ("", ".
 PAGES = (ENGLISH, CHINESE)
 BLOCK = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
 NAME = re.compile(r"`(yolokit/[\w/]+\.py)::([\w.]+)`")
+HAN = "[\u4e00-\u9fff“”]"
+HALF_WIDTH = re.compile(rf"{HAN}\*{{0,2}}[,;:()?!]|[,;:()?!]\*{{0,2}}{HAN}|[,;:]$")
+IN_DIAGRAM = re.compile(rf"{HAN} ?[,;:]|[,;:] ?{HAN}")
 
 
 def _text(page: Path) -> str:
@@ -69,3 +72,13 @@ def _skeleton(page: Path) -> dict[str, list[str]]:
 @pytest.mark.parametrize("part", list(_skeleton(ENGLISH)))
 def test_both_languages_agree(part: str) -> None:
     assert _skeleton(CHINESE)[part] == _skeleton(ENGLISH)[part]
+
+
+def test_chinese_text_has_chinese_punctuation() -> None:
+    """Full width beside Chinese words; formulas keep their brackets, Python what Python wants."""
+    text = _text(CHINESE)
+    diagrams = [body for kind, body in BLOCK.findall(text) if not kind]
+    prose = re.sub(r"`[^`\n]+`", "码", BLOCK.sub("", text))
+    prose = re.sub(r"\]\([^)]*\)", "]", prose)
+    assert [line for line in prose.splitlines() if HALF_WIDTH.search(line)] == []
+    assert [row for body in diagrams for row in body.splitlines() if IN_DIAGRAM.search(row)] == []
