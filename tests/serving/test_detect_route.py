@@ -212,9 +212,12 @@ def test_a_network_that_fails_costs_one_request(
             broken.error = error
             answer = small.post("/v1/detect", PNG)
             assert (answer.status, answer.kind) == (500, kind)
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
             broken.error = None
             assert small.post("/v1/detect", PNG).status == 200
-        assert b'yolokit_errors_total{kind="bug"} 1.0' in small.get("/metrics").body
+        counted = small.get("/metrics").body
+        assert b'yolokit_errors_total{kind="bug"} 1.0' in counted
+        assert b'yolokit_requests_total{route="/v1/detect",status="500"} 2.0' in counted
     assert "KeyError: 'oops'" in capfd.readouterr().err  # a bug leaves its traceback
 
 

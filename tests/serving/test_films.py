@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from served import Served, cells_picture, encoded, ended, form, serving
+from served import Held, Served, cells_picture, encoded, ended, form, serving
 
 from yolokit.inference.predictor import Predictor
 from yolokit.serving.films import Films
 from yolokit.serving.limits import Limits
-from yolokit.serving.network import NetworkThread
+from yolokit.serving.network import NetworkThread, Wanted
 from yolokit.serving.refusal import RefusedError
 from yolokit.video.video_file import VideoFile
 
@@ -103,27 +102,28 @@ def test_limits(predictor: Predictor, film: bytes) -> None:
         assert done["message"] == "only the first 2 frames were looked at"
 
 
-@pytest.fixture
-def films(predictor: Predictor) -> Callable[..., Films]:
-    """Films that nobody runs but by hand, with a clock that stands."""
-
-    def make(**limits: float) -> Films:
-        return Films(NetworkThread(predictor), ["red"], Limits(**limits), lambda: 0.0)  # type: ignore[arg-type]
-
-    return make
-
-
-def test_no_more_films_than_are_taken(films: Callable[..., Films]) -> None:
-    few = films(films=2)
-    first, _ = few.place(), few.place()
-    with pytest.raises(RefusedError, match="2 films are looked at already"):
-        few.place()
-    few.remove(first)
-    few.place()
-    folder = first.folder.parent
-    assert folder.is_dir() and not first.folder.exists()
-    few.close()
+def test_no_more_films_than_are_taken(cells: Path, film: bytes) -> None:
+    held = Held(Predictor.load(cells))
+    network = NetworkThread(Predictor(held, Predictor.load(cells).card))
+    films = Films(network, ["red", "green", "blue"], Limits(films=2))
+    held.go.clear()
+    sent = [films.place() for _ in range(3)]  # which costs no place
+    for each in sent:
+        each.file.write_bytes(film)
+        each.video, each.wanted = None, Wanted(0.25, 0.5, 100, None)
+    films.start(sent[0])
+    films.start(sent[1])
+    for late in (lambda: films.start(sent[2]), films.place):
+        with pytest.raises(RefusedError, match="2 films are looked at already"):
+            late()
+    films.remove(sent[1])
+    films.start(sent[2])
+    folder = sent[1].folder.parent
+    assert folder.is_dir() and not sent[1].folder.exists()
+    held.go.set()
+    films.close()
     assert not folder.exists()
+    network.close()
 
 
 def test_results_go_when_they_are_old_or_many(predictor: Predictor, film: bytes) -> None:
@@ -134,6 +134,7 @@ def test_results_go_when_they_are_old_or_many(predictor: Predictor, film: bytes)
     for _ in range(3):
         each = films.place()
         each.file.write_bytes(b"ftyp")
+        films._films[each.id] = each
         films._end(each, "done")
         now[0] += 1
         made.append(each)
@@ -151,7 +152,7 @@ def test_stopping_ends_the_film_under_way(predictor: Predictor, film: bytes) -> 
     with serving(predictor) as running:
         for _ in range(3):
             assert running.post("/v1/films", film * 1).status == 202
-        folder = running.server._films._folder
+        folder = running.server.films._folder
         assert folder is not None and folder.is_dir()
     assert not folder.exists()
 

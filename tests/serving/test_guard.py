@@ -6,6 +6,7 @@ import pytest
 from served import Served, cells_picture, encoded, serving
 
 from yolokit.inference.predictor import Predictor
+from yolokit.serving.page_files import page_files
 
 PNG = encoded(cells_picture((0, 0, "red")))
 
@@ -52,6 +53,21 @@ def test_a_name_that_was_given(predictor: Predictor) -> None:
         elsewhere = {**behind, "Origin": "http://detect.example:9999"}
         assert named.ask("POST", "/v1/detect", PNG, elsewhere).status == 403
         assert named.get("/live", Host="other.example").status == 403
+
+
+@pytest.mark.parametrize("path", [*page_files(), "/live", "/v1/model", "/metrics", "/nowhere"])
+def test_head_is_get_without_the_body(served: Served, path: str) -> None:
+    whole, head = served.get(path), served.ask("HEAD", path)
+    assert (head.status, head.body) == (whole.status, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    if path in page_files():
+        assert int(head.headers["content-length"]) == len(whole.body) > 0
+
+
+def test_what_is_not_allowed_is_said_with_what_is(served: Served) -> None:
+    assert served.ask("HEAD", "/v1/detect").status == 405
+    answer = served.ask("PUT", "/v1/detect")
+    assert (answer.status, answer.kind, answer.headers["allow"]) == (405, "path", "POST")
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/v1/model", "/nowhere"])

@@ -65,7 +65,7 @@ def half_sent(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=30)
     head = f"POST /v1/detect HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(PNG)}\r\n\r\n"
     connection.sendall(head.encode() + PNG[:50])
-    while b"yolokit_queue_length 1.0" not in asked(port, "GET", "/metrics")[1]:
+    while b"yolokit_bodies_arriving 1.0" not in asked(port, "GET", "/metrics")[1]:
         threading.Event().wait(0.01)
     return connection
 

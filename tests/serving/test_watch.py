@@ -21,9 +21,11 @@ from yolokit.serving.watch import PageView, open_view
 BLACK = np.zeros((8, 8, 3), np.uint8)
 
 
-def asked(view: PageView, path: str, **headers: str) -> http.client.HTTPResponse:
+def asked(
+    view: PageView, path: str, method: str = "GET", **headers: str
+) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection("127.0.0.1", view.port, timeout=30)
-    connection.request("GET", path, headers=headers)
+    connection.request(method, path, headers=headers)
     return connection.getresponse()
 
 
@@ -58,6 +60,9 @@ def test_it_is_the_page_of_the_server_for_this_machine_alone() -> None:
     assert json.loads(asked(view, "/v1/model").read())["watch"]
     assert asked(view, "/../setup.cfg").status == 404
     assert asked(view, "/v1/frame?after=0", Host="evil.example").status == 403
+    head = asked(view, "/", "HEAD")
+    assert (head.status, head.read()) == (200, b"")
+    assert head.headers["Content-Length"] == page.headers["Content-Length"]
     view.close()
 
 

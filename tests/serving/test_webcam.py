@@ -72,6 +72,24 @@ def test_no_more_webcams_than_are_taken(predictor: Predictor) -> None:
             assert json.loads(second.recv(30))["error"]["kind"] == "busy"
 
 
+def test_a_webcam_that_shows_nothing_gives_its_place_back(predictor: Predictor) -> None:
+    limits = Limits(cameras=1, frame_s=0.2, deadline_s=0.1)
+    with serving(predictor, limits) as small, opened(small) as silent:
+        assert json.loads(silent.recv(30))["error"]["kind"] == "late"
+        with pytest.raises(ConnectionClosed):
+            silent.recv(30)
+        with opened(small, "?conf=3") as second:
+            assert json.loads(second.recv(30))["error"]["kind"] == "settings"  # not busy
+
+
+def test_text_is_no_frame(served: Served) -> None:
+    with opened(served) as camera:
+        camera.send("hello")
+        assert json.loads(camera.recv(30))["error"]["kind"] == "frame"
+        with pytest.raises(ConnectionClosed):
+            camera.recv(30)
+
+
 def test_pages_of_others_may_not_watch(served: Served) -> None:
     with pytest.raises(InvalidStatus, match="403"):
         opened(served, origin="https://evil.example")

@@ -54,7 +54,7 @@ _NEEDED = {
     "--queue",
     type=click.IntRange(min=1),
     default=64,
-    help="Requests under way; more are answered 503.",
+    help="Pictures under way; more are answered 503.",
     show_default=True,
 )
 @click.option(

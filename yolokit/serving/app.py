@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import anyio
 from fastapi import FastAPI, Query, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from yolokit._version import __version__
 from yolokit.plain_text import tamed
@@ -22,7 +23,7 @@ from yolokit.serving.bodies import read_picture, store_film
 from yolokit.serving.films import Film, Films
 from yolokit.serving.guard import Guard
 from yolokit.serving.page_files import page_files
-from yolokit.serving.refusal import RETRY_AFTER_S, RefusedError
+from yolokit.serving.refusal import RETRY_AFTER_S, RefusedError, error_body, in_time
 from yolokit.serving.schemas import (
     AskedFilm,
     AskedPicture,
@@ -55,6 +56,18 @@ def _body(kind: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {kind: _BINARY, **form}}}
 
 
+class _App(FastAPI):
+    """With a guard outside of everything, FastAPI's own answer to bugs too."""
+
+    def __init__(self, guard: Callable[[ASGIApp], Guard], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._guard = guard
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """See Starlette."""
+        return self._guard(super().build_middleware_stack())
+
+
 def build_app(service: Service, *, names: Iterable[str] = ()) -> FastAPI:
     """The application of a service, which it closes at its end.
 
@@ -70,7 +83,8 @@ def build_app(service: Service, *, names: Iterable[str] = ()) -> FastAPI:
         await anyio.to_thread.run_sync(films.close)
         service.close()
 
-    app = FastAPI(
+    app = _App(
+        lambda inner: Guard(inner, names=[*names], metrics=service.metrics),
         title="yolokit",
         version=__version__,
         summary=f"Detects objects with {tamed(service.name)}",
@@ -79,7 +93,6 @@ def build_app(service: Service, *, names: Iterable[str] = ()) -> FastAPI:
         redoc_url=None,
     )
     app.state.films = films
-    app.add_middleware(Guard, names=[*names], metrics=service.metrics)
     _answer_errors(app, service)
     _add_health(app, service)
     _add_detect(app, service)
@@ -89,11 +102,13 @@ def build_app(service: Service, *, names: Iterable[str] = ()) -> FastAPI:
 
 
 def _answer_errors(app: FastAPI, service: Service) -> None:
-    def answer(status: int, kind: str, message: str) -> Response:
+    def answer(
+        status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
         service.metrics.failed(kind)
-        content = {"error": {"kind": kind, "message": message}}
-        headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-        return JSONResponse(content, status, headers)
+        again = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
+        body = error_body(kind, message)
+        return Response(body, status, {**(headers or {}), **again}, "application/json")
 
     @app.exception_handler(RefusedError)
     async def refused(_request: Request, error: RefusedError) -> Response:
@@ -107,7 +122,8 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(_request: Request, error: HTTPException) -> Response:
-        return answer(error.status_code, "path", f"{error.detail}. GET /openapi.json lists all")
+        said = f"{error.detail}. GET /openapi.json lists all"
+        return answer(error.status_code, "path", said, error.headers)  # of 405: what is allowed
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_request: Request, _error: ClientDisconnect) -> Response:
@@ -119,33 +135,17 @@ def _answer_errors(app: FastAPI, service: Service) -> None:
         return answer(500, "bug", what)
 
 
-@contextmanager
-def _in_time(seconds: float, status: int, message: str) -> Iterator[None]:
-    """Refuse what takes too long.
-
-    Raises:
-        RefusedError: with the status.
-    """
-    try:
-        with anyio.fail_after(max(seconds, 0.0)):
-            yield
-    except TimeoutError as error:
-        raise RefusedError(status, "late", message) from error
-
-
 def _add_health(app: FastAPI, service: Service) -> None:
     @app.get("/live", tags=["health"])
     async def live() -> StateOut:
         """Whether the process answers."""
         return StateOut(state="live")
 
-    @app.get("/ready", tags=["health"], responses={503: {"model": StateOut}})
-    async def ready(response: Response) -> StateOut:
+    @app.get("/ready", tags=["health"], responses=_problems(503))
+    async def ready() -> StateOut:
         """Whether requests are taken: not while the server is about to end."""
-        if service.is_ready:
-            return StateOut(state="ready")
-        response.status_code = 503
-        return StateOut(state="stopping")
+        service.require_ready()
+        return StateOut(state="ready")
 
     @app.get("/metrics", tags=["health"], response_class=Response)
     async def prometheus() -> Response:
@@ -175,12 +175,13 @@ def _add_detect(app: FastAPI, service: Service) -> None:
         """Detect in one picture: the body itself, or a part of a form."""
         began = time.perf_counter()
         wanted = service.wanted(asked)
+        service.require_place()
+        with in_time(limits.deadline_s, 408, "the picture did not arrive in time"):
+            data = await read_picture(request, limits.picture_bytes, service.arriving)
         with service.place():
-            with _in_time(limits.deadline_s, 408, "the picture did not arrive in time"):
-                data = await read_picture(request, limits.picture_bytes)
             read_s = time.perf_counter() - began
             left = limits.deadline_s - read_s
-            with _in_time(left, 504, f"no answer within {limits.deadline_s:g} seconds. Try again"):
+            with in_time(left, 504, f"no answer within {limits.deadline_s:g} seconds. Try again"):
                 found = await service.look(data, wanted)
                 accept = request.headers.get("accept", "")
                 if _wants_image(asked, accept):
@@ -212,7 +213,7 @@ def _wants_image(asked: AskedPicture, accept: str) -> bool:
 
 
 def _add_films(app: FastAPI, service: Service, films: Films) -> None:
-    names = service.predictor.class_names
+    names, limits = service.predictor.class_names, service.limits
 
     @app.post(
         "/v1/films",
@@ -223,11 +224,13 @@ def _add_films(app: FastAPI, service: Service, films: Films) -> None:
     )
     async def send(request: Request, asked: Annotated[AskedFilm, Query()]) -> FilmOut:
         """Have a film looked at; ask for its id how far it is."""
+        service.require_ready()
         wanted = service.wanted(asked)
         film = films.place()
         try:
-            with _in_time(service.limits.upload_s, 408, "the film did not arrive in time"):
-                called = await store_film(request, service.limits.film_bytes, film.file)
+            with in_time(limits.upload_s, 408, "the film did not arrive in time"):
+                most = limits.film_bytes
+                called = await store_film(request, most, films.arriving, film.file)
             film.name = tamed(" ".join((asked.name or called or film.name).split()))
             film.video = None if asked.video == "none" else asked.video
             film.wanted = wanted

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -13,35 +13,75 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from yolokit.serving.refusal import RefusedError, too_large
+from yolokit.serving.refusal import RefusedError, busy, too_large
 
 _MOST_PARTS = 8  # of a form
 _STEP = 2**20  # bytes that are copied at a time
 _EMPTY = "nothing was sent. Send a file as the body, or as a part of a form"
 
 
-async def read_picture(request: Request, most: int) -> bytes:
+class Arriving:
+    """Bytes of all bodies that are being read: bounded over all clients, so that slow ones cost
+    the others no place.
+
+    Args:
+        most: bytes at a time.
+
+    Attributes:
+        bodies: that are being read.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.bodies = 0
+        self._most, self._bytes = most, 0
+
+    @contextmanager
+    def body(self) -> Iterator[Callable[[int], None]]:
+        """One body; call what is given with the bytes of each piece.
+
+        Raises:
+            RefusedError: by the call: too many bytes are arriving.
+        """
+        held = 0
+
+        def take(size: int) -> None:
+            nonlocal held
+            if self._bytes + size > self._most:
+                raise busy(f"{_mb(self._bytes)} MB are arriving, as much as is taken")
+            held += size
+            self._bytes += size
+
+        self.bodies += 1
+        try:
+            yield take
+        finally:
+            self.bodies -= 1
+            self._bytes -= held
+
+
+async def read_picture(request: Request, most: int, arriving: Arriving) -> bytes:
     """The file of a request, in memory.
 
     Args:
         request: with the file as its body, or multipart with one file among its parts.
         most: bytes of the body.
+        arriving: counts it among the others.
 
     Raises:
-        RefusedError: more bytes, none, or no well-formed form.
+        RefusedError: more bytes, none, no well-formed form, or too many bodies at a time.
     """
-    async with _sent(request, most) as (body, part):
+    async with _sent(request, most, arriving) as (body, part):
         data = await body.body() if part is None else await part.read()
     if not data:
         raise RefusedError(422, "empty", _EMPTY)
     return data
 
 
-async def store_film(request: Request, most: int, path: Path) -> str | None:
+async def store_film(request: Request, most: int, arriving: Arriving, path: Path) -> str | None:
     """Write the file of a request to the disk as it comes.
 
     Args:
-        request, most: as for ``read_picture``.
+        request, most, arriving: as for ``read_picture``.
         path: where to; a file that is refused may be left there.
 
     Returns:
@@ -51,7 +91,7 @@ async def store_film(request: Request, most: int, path: Path) -> str | None:
         RefusedError: as ``read_picture``.
     """
     with path.open("wb") as file:
-        async with _sent(request, most) as (body, part):
+        async with _sent(request, most, arriving) as (body, part):
             if part is None:
                 async for chunk in body.stream():
                     file.write(chunk)
@@ -64,10 +104,19 @@ async def store_film(request: Request, most: int, path: Path) -> str | None:
 
 
 @asynccontextmanager
-async def _sent(request: Request, most: int) -> AsyncIterator[tuple[Request, UploadFile | None]]:
+async def _sent(
+    request: Request, most: int, arriving: Arriving
+) -> AsyncIterator[tuple[Request, UploadFile | None]]:
     """The request whose bytes are counted, and the file in its form if it is one."""
-    body = Request(request.scope, _counted(request.receive, _declared(request, most), most))
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    require = _declared(request, most)
+    with arriving.body() as take:
+        async with _opened(Request(request.scope, _counted(request.receive, require, take))) as it:
+            yield it
+
+
+@asynccontextmanager
+async def _opened(body: Request) -> AsyncIterator[tuple[Request, UploadFile | None]]:
+    if not body.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         yield body, None
         return
     try:
@@ -96,15 +145,18 @@ def _declared(request: Request, most: int) -> Callable[[int], None]:
     return require
 
 
-def _counted(receive: Receive, require: Callable[[int], None], most: int) -> Receive:
+def _counted(
+    receive: Receive, require: Callable[[int], None], take: Callable[[int], None]
+) -> Receive:
     come = 0
 
     async def counted() -> Message:
         nonlocal come
         message = await receive()
-        come += len(message.get("body", b""))
-        if come > most:
-            require(come)
+        size = len(message.get("body", b""))
+        come += size
+        require(come)
+        take(size)
         return message
 
     return counted

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import YolokitError
 from yolokit.plain_text import tamed
+from yolokit.serving.bodies import Arriving
 from yolokit.serving.limits import Limits
 from yolokit.serving.network import NetworkThread, Wanted
 from yolokit.serving.refusal import RefusedError, busy, too_large
@@ -85,6 +86,7 @@ class Films:
     ) -> None:
         self._network, self._names, self._limits = network, class_names, limits
         self._clock = clock
+        self.arriving = Arriving(limits.films * limits.film_bytes)
         self._films: dict[str, Film] = {}
         self._queue: deque[Film] = deque()
         self._changed = threading.Condition()
@@ -100,22 +102,19 @@ class Films:
         """
         self.sweep()
         with self._changed:
-            unfinished = sum(film.progress.ended_at is None for film in self._films.values())
-            if unfinished >= self._limits.films or self._closed:
-                raise busy(f"{unfinished} films are looked at already, as many as are taken")
+            self._require_place()
             if self._folder is None:
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
             number = secrets.token_urlsafe(12)
             film = Film(number, self._folder / number)
             film.folder.mkdir()
-            self._films[number] = film
         return film
 
     def start(self, film: Film) -> None:
         """Look at a film that was sent.
 
         Raises:
-            RefusedError: it is no film of a known kind.
+            RefusedError: it is no film of a known kind, or others took the places meanwhile.
         """
         with film.file.open("rb") as file:
             if not is_film(file.read(HEAD_BYTES)):
@@ -123,6 +122,8 @@ class Films:
                     422, "film", f"it is no film of a kind that is taken: {CONTAINERS}"
                 )
         with self._changed:
+            self._require_place()
+            self._films[film.id] = film
             self._queue.append(film)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="films", daemon=True)
@@ -178,6 +179,11 @@ class Films:
         """Take all files away, whatever still runs."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _require_place(self) -> None:
+        unfinished = sum(film.progress.ended_at is None for film in self._films.values())
+        if unfinished >= self._limits.films or self._closed:
+            raise busy(f"{unfinished} films are looked at already, as many as are taken")
 
     def _run(self) -> None:
         while (film := self._next()) is not None:

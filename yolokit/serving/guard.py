@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,10 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yolokit.serving.metrics import Metrics
 from yolokit.serving.policy import HEADERS, problem
+from yolokit.serving.refusal import error_body
+
+_STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 class Guard:
-    """ASGI middleware.
+    """ASGI middleware around everything, so that answers to bugs pass it too.
 
     Args:
         app: what is guarded.
@@ -31,12 +33,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         refused = self._problem(scope)
-        if scope["type"] == "websocket":
-            await (_close(send) if refused else self._app(scope, receive, send))
-            return
+        if scope["type"] == "http" and scope["method"] == "HEAD":  # the server sends no body
+            scope = {**scope, "method": "GET"}
 
         async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -45,7 +46,7 @@ class Guard:
 
         if refused:
             self._metrics.failed("origin")
-            await _refuse(guarded, refused)
+            await _refuse(scope, guarded, refused)
         else:
             await self._app(scope, receive, guarded)
 
@@ -64,12 +65,8 @@ def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path", "other"))
 
 
-async def _close(send: Send) -> None:
-    await send({"type": "websocket.close", "code": 1008})
-
-
-async def _refuse(send: Send, message: str) -> None:
-    body = json.dumps({"error": {"kind": "origin", "message": message}}).encode()
-    kind = [(b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 403, "headers": kind})
-    await send({"type": "http.response.body", "body": body})
+async def _refuse(scope: Scope, send: Send, message: str) -> None:
+    kind = "http" if scope["type"] == "http" else "websocket.http"
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": f"{kind}.response.start", "status": 403, "headers": headers})
+    await send({"type": f"{kind}.response.body", "body": error_body("origin", message)})

@@ -16,8 +16,13 @@ class Limits:
         film_frames: of a film that are looked at.
         films: that wait or run; as many that have ended are kept.
         film_kept_s: seconds for which an ended film's results can be fetched.
-        queue: requests that are answered or wait at a time.
+        queue: pictures that are looked at or wait at a time.
+        arriving: pictures or films of the largest size whose bytes may be arriving at a time.
+        connections: at a time; the process's limit of open files may allow fewer.
+        silence_s: seconds for which a client may send no request, or no 64 KB of one.
+        unread_s: seconds for which a client may read nothing of its answer.
         cameras: webcams that are watched at a time.
+        frame_s: seconds for which a webcam may send no frame.
         deadline_s: seconds from a request's arrival to its answer.
         upload_s: seconds for a film to arrive.
         batch: pictures that the network is given together.
@@ -31,7 +36,12 @@ class Limits:
     films: int = 4
     film_kept_s: float = 1800.0
     queue: int = 64
+    arriving: int = 16
+    connections: int = 512
+    silence_s: float = 15.0
+    unread_s: float = 60.0
     cameras: int = 8
+    frame_s: float = 30.0
     deadline_s: float = 15.0
     upload_s: float = 900.0
     batch: int = 8

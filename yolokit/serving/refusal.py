@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
 from yolokit.errors import YolokitError
 
 RETRY_AFTER_S = 1  # what a client is asked to wait where all places are taken
@@ -21,6 +27,11 @@ class RefusedError(YolokitError):
         self.status, self.kind = status, kind
 
 
+def error_body(kind: str, message: str) -> bytes:
+    """The body of every refusal, an ``ErrorOut``."""
+    return json.dumps({"error": {"kind": kind, "message": message}}).encode()
+
+
 def busy(what: str) -> RefusedError:
     """All places are taken."""
     return RefusedError(503, "busy", f"{what}. Try again in a moment")
@@ -31,3 +42,17 @@ def too_large(what: str, limit: str) -> RefusedError:
     return RefusedError(
         413, "large", f"{what}, more than the {limit} that are taken. Send a smaller one"
     )
+
+
+@contextmanager
+def in_time(seconds: float, status: int, message: str) -> Iterator[None]:
+    """Refuse what takes too long.
+
+    Raises:
+        RefusedError: with the status.
+    """
+    try:
+        with anyio.fail_after(max(seconds, 0.0)):
+            yield
+    except TimeoutError as error:
+        raise RefusedError(status, "late", message) from error

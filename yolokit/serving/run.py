@@ -6,6 +6,7 @@ ends the process where it stands.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -19,13 +20,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from yolokit.errors import ConfigError
+from yolokit.serving.connections import sweep, within
 from yolokit.serving.films import Films
 from yolokit.serving.service import Service
 from yolokit.signals import STOP_SIGNALS
 
+_KEEP_ALIVE_S = 15  # between two requests of a connection
 _GRACE_S = 5  # beyond the deadline of requests, until those that are under way are given up
-_CONNECTIONS = 512  # at a time; more are answered with 503
-_KEEP_ALIVE_S = 15
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -75,31 +76,36 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: FastAPI, service: Service, say: Callable[[str], None]) -> None:
+        http, web_socket = within(service.limits)
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
-                ws="websockets-sansio",
+                http=http,
+                ws=web_socket,
                 ws_max_size=service.limits.picture_bytes,
                 lifespan="on",
                 log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=_CONNECTIONS,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=int(service.limits.deadline_s) + _GRACE_S,
             )
         )
         self.number: int | None = None  # of the signal that asked to stop
         self._service, self._say = service, say
-        self._films: Films = app.state.films
+        self.films: Films = app.state.films
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
         await super().startup(sockets)
         if sockets and self.started:
             self._say(f"serving {self._service.name} at {address_of(sockets[0])} (Ctrl-C ends it)")
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        sweep(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -125,7 +131,7 @@ class Server(uvicorn.Server):
 
     def _answer(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None:
-            self._films.remove_files()
+            self.films.remove_files()
             with suppress(OSError):  # a terminal that is gone
                 os.write(2, b"stopped\n")
             os._exit(128 + number)

@@ -156,4 +156,4 @@ class FilmOut(BaseModel):
 class StateOut(BaseModel):
     """How the server is."""
 
-    state: Literal["live", "ready", "stopping"]
+    state: Literal["live", "ready"]

@@ -18,6 +18,7 @@ from yolokit.errors import ConfigError, ImageError, YolokitError
 from yolokit.inference.classes import labels_of, split_classes
 from yolokit.inference.predictor import Predictor
 from yolokit.machine import usable_cpus
+from yolokit.serving.bodies import Arriving
 from yolokit.serving.limits import Limits
 from yolokit.serving.metrics import Metrics
 from yolokit.serving.network import Found, NetworkThread, Wanted
@@ -69,6 +70,7 @@ class Service:
         self.metrics = Metrics()
         self.stopping = False
         self._taken = 0
+        self.arriving = Arriving(self.limits.arriving * self.limits.picture_bytes)
         self.network = NetworkThread(
             predictor,
             batch=self.limits.batch,
@@ -78,16 +80,23 @@ class Service:
         self._pool = ThreadPoolExecutor(max(2, usable_cpus()), thread_name_prefix="pictures")
         # Decoded pictures are large: no more of them than the network takes in two steps.
         self._decoded = asyncio.Semaphore(2 * self.limits.batch)
-        self.metrics.watch("queue_length", "Requests under way", lambda: self._taken)
+        self.metrics.watch("queue_length", "Pictures under way", lambda: self._taken)
+        self.metrics.watch(
+            "bodies_arriving", "Pictures that are being sent", lambda: self.arriving.bodies
+        )
         self.metrics.watch(
             "network_waiting", "Pictures that wait for the network", lambda: self.network.waiting
         )
         self.network.warm_up()
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether requests are answered."""
-        return self.network.alive and not self.stopping
+    def require_ready(self) -> None:
+        """Whether requests are taken.
+
+        Raises:
+            RefusedError: the server is about to end.
+        """
+        if self.stopping or not self.network.alive:
+            raise busy("the server is about to end")
 
     def wanted(self, asked: Asked) -> Wanted:
         """What a request asks of the model.
@@ -107,15 +116,23 @@ class Service:
         iou = defaults.iou_threshold if asked.iou is None else asked.iou
         return Wanted(asked.conf, iou, asked.max_objects or defaults.max_detections, labels)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """One of the places of the queue.
+    def require_place(self) -> None:
+        """Refuse at once what would find no place in the queue.
 
         Raises:
             RefusedError: all are taken, or the server is about to end.
         """
-        if self.stopping:
-            raise busy("the server is about to end")
+        self.require_ready()
+        with self.place():
+            pass
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places of the queue, for a picture that has arrived.
+
+        Raises:
+            RefusedError: all are taken.
+        """
         if self._taken >= self.limits.queue:
             raise busy(f"{self._taken} requests are under way, as many as are taken")
         self._taken += 1

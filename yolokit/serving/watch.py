@@ -25,6 +25,7 @@ _FRAME = re.compile(r"/v1/frame\?after=(\d{1,12})")
 _JSON = "application/json"
 _ABOUT = {"watch": "A program of this machine that detects, as it sees it. Stop it where it runs."}
 _QUALITY = 85  # percent, of a JPEG
+_SILENCE_S = 15  # for which a client may send nothing, or read nothing
 _GONE = 204  # the program has ended: there is nothing more to show
 
 
@@ -99,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
     """Answers for the page."""
 
     server: _Server
+    timeout = _SILENCE_S
 
     def do_GET(self) -> None:
         """The page, what it is about, or a picture."""
@@ -119,6 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             content, kind = page_files().get(self.path, (b"", ""))
             self._answer(200 if kind else 404, content, kind or "text/plain")
 
+    def do_HEAD(self) -> None:
+        """The same without bodies."""
+        self.do_GET()
+
     def log_message(self, *_arguments: object) -> None:
         """Keep the terminal for the progress line."""
 
@@ -132,7 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
             for name, value in HEADERS.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            if self.command != "HEAD":
+                self.wfile.write(body)
         except OSError:  # the browser left
             return
 

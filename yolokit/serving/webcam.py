@@ -14,11 +14,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from yolokit.serving.answers import detections_out
 from yolokit.serving.network import Wanted
-from yolokit.serving.refusal import RefusedError
+from yolokit.serving.refusal import RefusedError, in_time
 from yolokit.serving.schemas import Asked, ErrorOut, FrameOut, Problem
 from yolokit.serving.service import Service
 
-_TRY_LATER, _POLICY = 1013, 1008  # codes of RFC 6455 and its registry
+_TRY_LATER, _POLICY, _KIND = 1013, 1008, 1003  # codes of RFC 6455 and its registry
 
 
 class _Newest:
@@ -28,15 +28,16 @@ class _Newest:
         self._changed = asyncio.Event()
         self._frame: tuple[int, bytes] | None = None
         self._ended = False
+        self.problem: Problem | None = None
 
     def put(self, number: int, data: bytes) -> None:
         """In the place of one that waits."""
         self._frame = (number, data)
         self._changed.set()
 
-    def end(self) -> None:
-        """No more come."""
-        self._ended = True
+    def end(self, problem: Problem | None = None) -> None:
+        """No more come; the client is told of a problem."""
+        self._ended, self.problem = True, problem
         self._changed.set()
 
     async def get(self) -> tuple[int, bytes] | None:
@@ -75,10 +76,13 @@ class Cameras(NamedTuple):
             return
         self.watched.add(socket)
         newest = _Newest()
-        reading = asyncio.create_task(_read(socket, newest))
+        silence_s = max(limits.frame_s, 2 * limits.deadline_s)  # it may wait for an answer
+        reading = asyncio.create_task(_read(socket, newest, silence_s))
         try:
             while (frame := await newest.get()) is not None:
                 await self._answer(socket, *frame, wanted)
+            if newest.problem is not None:
+                await _refuse(socket, newest.problem, _KIND)
         except WebSocketDisconnect:
             pass
         finally:
@@ -87,10 +91,12 @@ class Cameras(NamedTuple):
 
     async def _answer(self, socket: WebSocket, number: int, data: bytes, wanted: Wanted) -> None:
         out: FrameOut | ErrorOut
+        deadline_s = self.service.limits.deadline_s
+        late = f"no answer within {deadline_s:g} seconds"
         try:
             if len(data) > self.service.limits.picture_bytes:
                 raise RefusedError(413, "large", "the frame is too large. Send a smaller one")
-            with self.service.place():
+            with self.service.place(), in_time(deadline_s, 504, late):
                 looked = await self.service.look(data, wanted)
             height, width = looked.image_hw
             found = detections_out(looked.detections, self.service.predictor)
@@ -102,14 +108,19 @@ class Cameras(NamedTuple):
             await socket.send_text(out.model_dump_json())
 
 
-async def _read(socket: WebSocket, newest: _Newest) -> None:
+async def _read(socket: WebSocket, newest: _Newest, silence_s: float) -> None:
     number = 0
     try:
         while True:
-            newest.put(number, await socket.receive_bytes())
+            with in_time(silence_s, 408, f"no frame came for {silence_s:g} seconds"):
+                newest.put(number, await socket.receive_bytes())
             number += 1
-    except (WebSocketDisconnect, KeyError, RuntimeError):  # gone; or text, which is no frame
+    except (WebSocketDisconnect, RuntimeError):  # gone
         newest.end()
+    except KeyError:
+        newest.end(Problem(kind="frame", message="a frame is a message of bytes, not of text"))
+    except RefusedError as error:
+        newest.end(Problem(kind=error.kind, message=str(error)))
 
 
 async def _refuse(socket: WebSocket, problem: Problem, code: int) -> None:
