@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from served import Served, cells_model, cells_picture, encoded, serving
 
+from yolokit.data.images import decode_image
 from yolokit.inference.predictor import Predictor
 from yolokit.serving.limits import Limits
 from yolokit.serving.watch import PageView
 from yolokit.video.video_file import VideoFile
 
 pytestmark = pytest.mark.slow
+PICTURES = ("png", "jpeg", "webp", "avif", "tiff", "gif", "bmp")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
@@ -26,6 +32,12 @@ ARGUMENTS = [
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
 PATIENCE_MS = 60_000.0  # of a machine on which others compute
+PIXEL = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
+NOTE_ALL_SAID = """
+window.said = [];
+const line = document.querySelector(".found");
+new MutationObserver(() => said.push(line.textContent)).observe(line, { childList: true });
+"""
 Opened = Callable[..., Page]
 
 
@@ -84,8 +96,9 @@ def choose(page: Page, *files: tuple[str, bytes]) -> None:
 
 
 def _kind(name: str) -> str:
-    kinds = {".png": "image/png", ".jpg": "image/jpeg", ".mp4": "video/mp4"}
-    return kinds.get(Path(name).suffix, "")
+    suffix = Path(name).suffix[1:]
+    kinds = {"jpg": "image/jpeg", "mp4": "video/mp4"}
+    return kinds.get(suffix, f"image/{suffix}" if suffix in PICTURES else "")
 
 
 def slide(page: Page, value: float) -> None:
@@ -137,16 +150,57 @@ def test_boxes_are_drawn_where_they_are(served: Served, opened: Opened) -> None:
     page = opened(served)
     choose(page, ("a.png", encoded(cells_picture((2, 1, "blue")))))
     found(page).to_have_text("1 blue")
-    script = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
 
     def pixel(x: int, y: int) -> Any:
-        return page.locator("canvas").evaluate(script, [x, y])
+        return page.locator("canvas").evaluate(PIXEL, [x, y])
 
     assert pixel(32, 24) == pixel(47, 24) == [0x48, 0xA0, 0xFF]  # label 2's colour
     assert pixel(40, 24) == [0, 0, 255]  # the cell itself
     slide(page, 0.95)
     page.get_by_role("checkbox", name="blue").uncheck()
     assert pixel(32, 24) == [0, 0, 255]
+
+
+def turned(format: str, by: str, orientation: int) -> tuple[bytes, str]:
+    """A picture with a red cell in the corner, an EXIF or XMP tag that turns it, and its name."""
+    settings: dict[str, Any] = {"lossless": True} if format == "WEBP" else {}
+    if by == "exif":
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        settings["exif"] = exif
+    else:
+        text = f'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="{orientation}"/>'
+        information = PngInfo()
+        information.add_itxt("XML:com.adobe.xmp", text)
+        settings |= {"pnginfo": information} if format == "PNG" else {"xmp": text.encode()}
+    stored = io.BytesIO()
+    picture = np.zeros((128, 192, 3), np.uint8)
+    picture[:64, :64, 0] = 255
+    Image.fromarray(picture).save(stored, format=format, **settings)
+    return stored.getvalue(), f"{format}-{by}-{orientation}.{format.lower()}"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF", "BMP"])
+def test_every_format_stands_as_the_server_saw_it(
+    served: Served, opened: Opened, format: str
+) -> None:
+    page = opened(served)
+    ways = ("exif",) if format in ("TIFF", "GIF", "BMP") else ("exif", "xmp")
+    files = [turned(format, by, number) for by in ways for number in (1, 2, 3, 6, 8)]
+    choose(page, *[(name, data) for data, name in files])
+    count = expect(page.locator("canvas"))
+    count.to_have_count(len(files))
+    for data, name in files:
+        answer = served.post("/v1/detect?conf=0.9", data).json
+        x, y, width, height = answer["detections"][0]["box_xywh"]
+        canvas = page.get_by_role("img", name=name)
+        size = [answer["width"], answer["height"]]
+        assert canvas.evaluate("c => [c.width, c.height]") == size, name
+        red, green, blue = canvas.evaluate(PIXEL, [int(x + width / 2), int(y + height / 2)])
+        assert red > 200 > 60 > max(green, blue), name
+        assert decode_image(data).shape[1::-1] == tuple(size)
+        if format in ("JPEG", "PNG", "WEBP", "AVIF"):
+            assert answer["orientation"] == int(name.split(".")[0][-1])
 
 
 def test_classes_are_chosen(served: Served, opened: Opened) -> None:
@@ -187,6 +241,39 @@ def test_a_webcam_is_watched(served: Served, opened: Opened) -> None:
     page.get_by_role("button", name="Stop the webcam").click()
     expect(page.locator(".card")).to_have_count(0)
     assert served.get("/live").status == 200
+
+
+def test_a_webcam_goes_on_after_frames_that_failed(predictor: Predictor, opened: Opened) -> None:
+    with serving(predictor) as small:
+        page = opened(small)
+        page.get_by_role("button", name="Use the webcam").click()
+        found(page).to_contain_text("frames a second")
+        usual = small.service.limits
+        small.service.limits = replace(usual, queue=0)  # so that frames are answered 503
+        found(page).to_contain_text("as many as are taken. Try again in a moment. Trying again")
+        small.service.limits = usual
+        found(page).to_contain_text("frames a second")
+        page.evaluate(NOTE_ALL_SAID)
+        for each in list(small.server.server_state.connections):  # a network that fails once
+            each.loop.call_soon_threadsafe(each.transport.abort)
+        silent = "The server does not answer. Trying again …"
+        page.wait_for_function("text => said.includes(text)", arg=silent)
+        found(page).to_contain_text("frames a second")
+
+
+def test_a_webcam_whose_server_is_gone_ends(predictor: Predictor, opened: Opened) -> None:
+    with serving(predictor) as short:
+        page = opened(short, quiet=False)
+        page.clock.install()
+        page.get_by_role("button", name="Use the webcam").click()
+        found(page).to_contain_text("frames a second")
+        short.server.stop()
+        found(page).to_contain_text("The server does not answer. Trying again")
+        problem = page.locator(".problem")
+        while not problem.count():
+            page.clock.fast_forward(1000)
+        expect(problem).to_have_text("The server does not answer.")
+        expect(page.locator("#webcam")).to_have_text("Use the webcam")
 
 
 def test_errors_are_words(predictor: Predictor, opened: Opened) -> None:
@@ -285,6 +372,28 @@ def test_a_film_is_played(served: Served, opened: Opened, tmp_path: Path) -> Non
     assert len(json.loads(Path(stored.value.path()).read_text())) == 5
     page.get_by_role("button", name="Remove: film.mp4").click()
     expect(page.locator(".card")).to_have_count(0)
+
+
+def test_a_film_is_followed_through_failures(
+    served: Served, opened: Opened, tmp_path: Path
+) -> None:
+    video = VideoFile(tmp_path / "film.mp4", size_wh=(96, 64), fps=5)
+    video.write(cells_picture((1, 1, "red")))
+    video.close()
+    page = opened(served, quiet=False)
+    page.clock.install()
+    ways = [lambda route: route.abort(), lambda route: route.fulfill(status=502, body="<html>")]
+    failed = []
+
+    def fail_twice(route: Route) -> None:
+        failed.append(route.request.url)
+        ways.pop()(route) if ways else route.continue_()
+
+    page.route("**/v1/films/*", fail_twice)
+    choose(page, ("film.mp4", (tmp_path / "film.mp4").read_bytes()))
+    while len(failed) < 3:
+        page.clock.fast_forward(1000)
+    found(page).to_have_text("1 red in 1 frame")
 
 
 def test_a_film_is_looked_at_for_the_chosen_classes(

@@ -146,6 +146,18 @@ def stored_size(data: bytes, formats: tuple[str, ...] | None = None) -> tuple[in
         return 0, 0
 
 
+def stored_orientation(data: bytes, formats: tuple[str, ...] | None = None) -> int:
+    """The orientation, 1 to 8, that `decode_image` applies to an encoded picture.
+
+    1 (none) where it is no such picture; ``formats`` as for `decode_image`.
+    """
+    try:
+        with _unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
+            return read_orientation(image)
+    except Exception:  # whatever it is: decoding it says why
+        return 1
+
+
 def grey_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
     """A small grey version of an upright picture, decoded as cheaply as its format allows.
 

@@ -193,6 +193,7 @@ def _add_detect(app: FastAPI, service: Service) -> None:
         out = PictureOut(
             width=width,
             height=height,
+            orientation=found.orientation,
             detections=detections_out(found.detections, service.predictor),
             ms=Milliseconds(**{part: round(1000 * each, 3) for part, each in spent.items()}),
         )

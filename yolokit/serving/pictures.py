@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from yolokit.data.images import decode_image, stored_size, why_unreadable
+from yolokit.data.images import decode_image, stored_orientation, stored_size, why_unreadable
 from yolokit.errors import ImageError
 from yolokit.serving.refusal import RefusedError, too_large
 
@@ -36,6 +36,11 @@ def decode_picture(data: bytes, most_pixels: int) -> NDArray[np.uint8]:
         why = why_unreadable(error.__cause__) if known else "it is none of " + ", ".join(FORMATS)
         said = str(error) if "HEIC" in str(error) else f"the picture cannot be decoded: {why}"
         raise RefusedError(422, "picture", said) from error
+
+
+def orientation_of(data: bytes) -> int:
+    """The EXIF orientation, 1 to 8, that ``decode_picture`` applies."""
+    return stored_orientation(data, FORMATS)
 
 
 def encode_picture(image: NDArray[np.uint8], *, png: bool) -> tuple[bytes, str]:

@@ -77,6 +77,10 @@ class PictureOut(BaseModel):
 
     width: int = Field(description="Pixels of the upright picture")
     height: int
+    orientation: int = Field(
+        description="The file's EXIF tag, 1 to 8, which was applied before anything else; 1 is "
+        "upright as stored"
+    )
     detections: list[DetectionOut]
     ms: Milliseconds
 

@@ -22,7 +22,7 @@ from yolokit.serving.bodies import Arriving
 from yolokit.serving.limits import Limits
 from yolokit.serving.metrics import Metrics
 from yolokit.serving.network import Found, NetworkThread, Wanted
-from yolokit.serving.pictures import decode_picture, encode_picture
+from yolokit.serving.pictures import decode_picture, encode_picture, orientation_of
 from yolokit.serving.refusal import RefusedError, busy
 from yolokit.serving.schemas import Asked
 from yolokit.types import Detections, Letterbox
@@ -36,11 +36,13 @@ class Prepared(NamedTuple):
     Args:
         pixels: [H, W, 3] uint8 RGB.
         letterbox: where the picture lies in it.
+        orientation: of the file, 1 to 8, which was applied.
         decode_s, prepare_s: seconds.
     """
 
     pixels: NDArray[np.uint8]
     letterbox: Letterbox
+    orientation: int
     decode_s: float
     prepare_s: float
 
@@ -50,6 +52,7 @@ class Looked(NamedTuple):
 
     detections: Detections
     image_hw: tuple[int, int]
+    orientation: int
     parts: dict[str, float]
 
 
@@ -162,7 +165,8 @@ class Service:
             "postprocess": found.postprocess_s,
         }
         self.metrics.parts(parts)
-        return Looked(found.detections, prepared.letterbox.original_hw, parts)
+        image_hw = prepared.letterbox.original_hw
+        return Looked(found.detections, image_hw, prepared.orientation, parts)
 
     async def drawn(self, data: bytes, found: Detections, *, png: bool) -> tuple[bytes, str]:
         """The picture with its boxes as a file, and the type of its content."""
@@ -189,9 +193,11 @@ class Service:
     def _prepare(self, data: bytes) -> Prepared:
         began = time.perf_counter()
         image = decode_picture(data, self.limits.picture_pixels)
+        orientation = orientation_of(data)
         decoded = time.perf_counter()
         pixels, letterbox = prepare_image(image, self.predictor.image_hw)
-        return Prepared(pixels, letterbox, decoded - began, time.perf_counter() - decoded)
+        prepare_s = time.perf_counter() - decoded
+        return Prepared(pixels, letterbox, orientation, decoded - began, prepare_s)
 
 
 async def _answer(future: asyncio.Future[Found]) -> Found:

@@ -58,7 +58,8 @@ function finish(shown, now, query) {
   if (now.state !== "done") throw new Refused(now.message ?? "The film was stopped.");
   const objects = Object.entries(now.objects).map(([name, count]) => `${count} ${name}`);
   shown.found.className = "found";
-  shown.found.textContent = `${objects.join(", ") || "nothing"} in ${now.frames} frames`;
+  shown.found.textContent = `${objects.join(", ") || "nothing"} in ` +
+    (now.frames === 1 ? "1 frame" : `${now.frames} frames`);
   const kinds = query.has("classes") ? "of the chosen classes " : "";
   const above = `what ${kinds}scored more than ${Number(query.get("conf")).toFixed(2)}, as the page stood`;
   const note = now.message ? `${above}; ${now.message}` : above;

@@ -10,6 +10,7 @@ import { watch } from "./watch.js";
 
 const LOWEST = 0.05; // score that is asked for
 const AT_ONCE = 2; // pictures under way
+const EXIF_WITHIN = 2 ** 17; // bytes of a file: two JPEG segments
 const ALWAYS_LISTED = 12; // classes; of more, only those that were found are listed
 
 const part = (id) => document.getElementById(id);
@@ -110,7 +111,7 @@ async function look({ file, card: shownCard, order }) {
     }
     shownCard.found.textContent = "looking …";
     const answer = await (await ask(`v1/detect?conf=${lowest}`, { method: "POST", body: file })).json();
-    const bitmap = await displayable(file);
+    const bitmap = await displayable(file, answer);
     add({ name: file.name, card: shownCard, bitmap, answer, order });
   } catch (error) {
     fail(shownCard, error instanceof Refused ? error.message : `The picture failed: ${error.message}`);
@@ -119,14 +120,20 @@ async function look({ file, card: shownCard, order }) {
   }
 }
 
-/** The picture for a canvas; what the browser cannot decode (TIFF), the server does. */
-async function displayable(file) {
-  try {
-    return await createImageBitmap(file);
-  } catch {
-    const plain = await ask("v1/detect?conf=1&format=image", { method: "POST", body: file });
-    return createImageBitmap(await plain.blob());
-  }
+/** The picture for a canvas; as the server saw it. Browsers differ in which tags turn a
+ * picture, but for EXIF in a JPEG: what may be turned otherwise, or cannot be decoded (TIFF), the
+ * server draws. */
+async function displayable(file, answer) {
+  const own = await createImageBitmap(file).catch(() => undefined);
+  const fits = own && own.width === answer.width && own.height === answer.height;
+  if (fits && (answer.orientation === 1 || (await isJpegWithExif(file)))) return own;
+  const plain = await ask("v1/detect?conf=1&format=image", { method: "POST", body: file });
+  return createImageBitmap(await plain.blob());
+}
+
+async function isJpegWithExif(file) {
+  const head = new TextDecoder("latin1").decode(await file.slice(0, EXIF_WITHIN).arrayBuffer());
+  return head.startsWith("\xff\xd8\xff") && head.includes("Exif\0\0");
 }
 
 function add(picture) {
@@ -258,7 +265,7 @@ async function toggleCamera() {
   part("cards").prepend(started.card.figure);
   try {
     await started.start();
-    say("The webcam is on");
+    if (!started.stopped) say("The webcam is on");
   } catch (error) {
     started.stop(error instanceof Refused ? error.message : `The webcam failed: ${error.message}`);
   }

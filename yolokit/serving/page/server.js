@@ -1,24 +1,25 @@
 // Asking the server, with its refusals in words.
 
-const TRIES = 6; // of a request that finds all places taken
+const TRIES = 6; // of a request that finds all places taken, or of a question that got no answer
+const PASSING = [502, 504]; // what a proxy answers for a server that is away for a moment
 const SILENT = "The server does not answer. Is it still running?";
 
 /** A refusal whose message is for people. */
 export class Refused extends Error {}
 
-/** The answer to a request, once there is a place for it. */
+/** The answer to a request, once there is a place for it. What only asks is asked again also
+ * where there was no answer; what was sent may have arrived. */
 export async function ask(path, options = {}) {
   for (let trial = 1; ; trial += 1) {
-    let answer;
-    try {
-      answer = await fetch(path, options);
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new Refused(SILENT);
+    const again = trial < TRIES;
+    const asksOnly = again && !options.method;
+    const answer = await fetch(path, options).catch(() => undefined);
+    if (answer?.ok) return answer;
+    const passing = answer ? PASSING.includes(answer.status) && asksOnly : asksOnly;
+    if (!passing && !(again && answer?.status === 503)) {
+      throw new Refused(answer ? await reason(answer) : SILENT);
     }
-    if (answer.ok) return answer;
-    if (answer.status !== 503 || trial === TRIES) throw new Refused(await reason(answer));
-    await pause(1000 * Number(answer.headers.get("Retry-After") ?? 1));
+    await pause(1000 * Number(answer?.headers.get("Retry-After") ?? 1));
   }
 }
 
@@ -29,11 +30,15 @@ export function pause(duration) {
 
 async function reason(answer) {
   try {
-    const { message } = (await answer.json()).error;
-    return message.charAt(0).toUpperCase() + message.slice(1) + (/[.?!]$/.test(message) ? "" : ".");
+    return sentence((await answer.json()).error.message);
   } catch {
     return `The server answered ${answer.status}.`;
   }
+}
+
+/** With a capital and a full stop. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
 }
 
 /** "12 MB". */
