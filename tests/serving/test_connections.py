@@ -108,6 +108,17 @@ def test_a_body_that_nobody_asked_for_ends(predictor: Predictor) -> None:
         assert closed(slow)
 
 
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_refusal_reaches_a_client_that_is_still_sending(
+    predictor: Predictor, connection: str
+) -> None:
+    body = b"x" * 30_000_000  # more than the buffers between hold
+    with serving(predictor, Limits(picture_bytes=1000)) as running:
+        for _ in range(3):
+            refused = running.ask("POST", "/v1/detect", body, {"Connection": connection})
+            assert (refused.status, refused.kind) == (413, "large")
+
+
 def test_a_slow_but_steady_client_is_served(predictor: Predictor) -> None:
     steps = 12  # each of which is progress, and which together take longer than silence may
     with (
@@ -175,6 +186,17 @@ def test_what_is_no_request_is_told(served: Served, said: bytes) -> None:
             return
         assert (status, json.loads(body)["error"]["kind"]) == (400, "request")
         assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_garbage_without_end_ends(predictor: Predictor) -> None:
+    with serving(predictor, Limits(silence_s=0.3)) as running, opened(running) as odd:
+        odd.sendall(b"hello\r\n\r\n")
+        assert answer(odd)[0] == 400
+        assert select.select([odd], [], [], 30)[0]
+        with pytest.raises(ConnectionError):
+            for _ in range(3000):
+                odd.sendall(b"x")
+                select.select([], [], [], 0.01)
 
 
 def test_every_503_says_when_to_come_again(predictor: Predictor) -> None:

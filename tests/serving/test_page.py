@@ -5,7 +5,11 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -274,6 +278,42 @@ def test_a_webcam_whose_server_is_gone_ends(predictor: Predictor, opened: Opened
             page.clock.fast_forward(1000)
         expect(problem).to_have_text("The server does not answer.")
         expect(page.locator("#webcam")).to_have_text("Use the webcam")
+
+
+class DeafProxy(socketserver.BaseRequestHandler):
+    """Passes all on but that a WebSocket is wanted, as proxies do that nobody told."""
+
+    port = 0  # of the server behind
+
+    def handle(self) -> None:
+        """One connection."""
+        with socket.create_connection(("127.0.0.1", self.port)) as server:
+            threading.Thread(target=self.back, args=[server], daemon=True).start()
+            while data := self.request.recv(2**16):
+                server.sendall(data.replace(b"Upgrade: websocket", b"X-Other: websocket"))
+
+    def back(self, server: socket.socket) -> None:
+        """What the server answers."""
+        with suppress(OSError):
+            while data := server.recv(2**16):
+                self.request.sendall(data)
+
+
+def test_a_proxy_that_passes_no_websocket_on_is_named(served: Served, opened: Opened) -> None:
+    handler = type("Handler", (DeafProxy,), {"port": served.port})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
+        proxy.daemon_threads = True
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{proxy.server_address[1]}"
+        page = opened(served._replace(url=url), quiet=False)
+        page.clock.install()
+        page.get_by_role("button", name="Use the webcam").click()
+        problem = page.locator(".problem")
+        while not problem.count():
+            page.clock.fast_forward(1000)
+        expect(problem).to_contain_text("Does a proxy between pass it on?")
+        page.context.close()
+        proxy.shutdown()
 
 
 def test_errors_are_words(predictor: Predictor, opened: Opened) -> None:

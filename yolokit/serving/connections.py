@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -24,6 +24,7 @@ from yolokit.serving.policy import HEADERS
 from yolokit.serving.refusal import error_body
 
 _STEP = 2**16  # bytes of a body that count as progress
+_CAN_ANSWER = (h11.IDLE, h11.SEND_RESPONSE)  # states of ours in which nothing is answered yet
 _CLIENTS_TURN = (h11.IDLE, h11.SEND_BODY)  # states of a client that has to send something
 _NO_REQUEST = "this is no HTTP request, or one whose head is too long"
 
@@ -67,12 +68,47 @@ class WebSocket(_Reader, WebSocketsSansIOProtocol):
         return super().waits or (self.close_sent and not self.transport.is_closing())
 
 
+class _Lingering:
+    """A transport that is not closed under a client that is still sending.
+
+    The system would answer what comes then with a reset, at which clients (nginx among them) throw
+    away the answer that they were sent: they are told that it has ended, and read to their end.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: Connection) -> None:
+        self.closed_at_once = transport
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.closed_at_once, name)
+
+    def close(self) -> None:
+        """Say that the answer has ended; close where it is called again, or nothing is to come."""
+        connection, transport = self._connection, self.closed_at_once
+        if connection.lingers or not connection.is_sending or transport.is_closing():
+            transport.close()
+        else:
+            connection.lingers = True
+            transport.write_eof()
+            connection.flow.resume_reading()
+
+
 class Connection(_Reader, H11Protocol):
-    """An HTTP connection that is closed where its client is silent, or too slow."""
+    """An HTTP connection that is closed where its client is silent, or too slow.
+
+    Attributes:
+        lingers: what it has to say is said: whatever comes is thrown away.
+    """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self._come = 0  # bytes since the last progress
+        self.lingers = False
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether more is to come of a request, or of what is none."""
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
 
     @property
     def waits(self) -> bool:
@@ -81,11 +117,11 @@ class Connection(_Reader, H11Protocol):
             return False
         answered = self.cycle is not None and self.cycle.response_complete
         sends = self.conn.their_state in _CLIENTS_TURN and not self.flow.read_paused
-        return answered or sends or super().waits
+        return answered or sends or self.lingers or super().waits
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the place of the slowest, where all are taken."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Lingering(transport, self)))
         if len(self.connections) > self.limits.connections:
             others: list[object] = [each for each in self.connections if each is not self]
             waiting = [each for each in others if isinstance(each, _Reader) and each.waits]
@@ -95,12 +131,33 @@ class Connection(_Reader, H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Note progress."""
         before = self.conn.their_state
+        if self.lingers:
+            self._note(len(data), False)
+            return
         if self._come == 0:  # the first byte of a request, after whatever silence
             self.since = self.loop.time()
         super().data_received(data)
-        self._come += len(data)
-        if self._come >= _STEP or self.conn.their_state is not before:
+        self._note(len(data), self.conn.their_state is not before)
+
+    def _note(self, size: int, progress: bool) -> None:
+        self._come += size
+        if progress or self._come >= _STEP:
             self.since, self._come = self.loop.time(), 0
+
+    def shutdown(self) -> None:
+        """The server ends: whoever was told nothing more is coming is not waited for."""
+        super().shutdown()
+        if self.lingers:
+            self._plain.close()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """From here on it is another's."""
+        self.transport = self._plain
+        super().handle_websocket_upgrade(event)
+
+    @property
+    def _plain(self) -> asyncio.Transport:
+        return cast("_Lingering", self.transport).closed_at_once
 
     def on_response_complete(self) -> None:
         """The client's turn begins."""
@@ -118,25 +175,25 @@ class Connection(_Reader, H11Protocol):
 
     def give_up(self) -> None:
         """Tell the client why if it can be told, and close."""
-        cycle = self.cycle
-        under_way = cycle is not None and not cycle.response_complete
-        if self.transport.get_write_buffer_size() or (under_way and cycle.response_started):
+        begun = self.conn.their_state is h11.SEND_BODY or self.conn.trailing_data[0]
+        if self.lingers or self.transport.get_write_buffer_size():
             self.transport.abort()
-        elif under_way or self.conn.trailing_data[0]:
-            if under_way:
-                cycle.disconnected = True
-                cycle.message_event.set()
+        elif begun and self.conn.our_state in _CAN_ANSWER:
             late = f"the request did not arrive: {self.limits.silence_s:g} seconds without progress"
             self._answer(408, "late", late)
-        else:
-            self.transport.close()
+        self._plain.close()
 
     def send_400_response(self, msg: str) -> None:
         """In the place of uvicorn's, in our form."""
         del msg
-        self._answer(400, "request", _NO_REQUEST)
+        if self.conn.our_state in _CAN_ANSWER:
+            self._answer(400, "request", _NO_REQUEST)
+        self.transport.close()
 
     def _answer(self, status: int, kind: str, message: str) -> None:
+        if self.cycle is not None:  # whose answer it is
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         body = error_body(kind, message)
         headers = {
             "content-type": "application/json",
@@ -149,7 +206,6 @@ class Connection(_Reader, H11Protocol):
         head = h11.Response(status_code=status, headers=raw, reason=reason)
         for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
 
 
 def within(limits: Limits) -> tuple[type[Connection], type[WebSocket]]:

@@ -11,6 +11,7 @@ const LASTING = 8000; // milliseconds of failures, after which it ends
 const OPENING = 5000, ANSWERING = 30_000; // milliseconds; a slow model is told by its server
 const FIRST_PAUSE = 250, LONGEST_PAUSE = 2000; // milliseconds before the next try
 const SILENT = "The server does not answer.";
+const NO_SOCKET = "The server answers, but not to the webcam's WebSocket. Does a proxy between pass it on?";
 const UNPLUGGED = "The webcam has gone: it was unplugged, or its permission was taken away.";
 const FINAL = ["settings", "frame"]; // kinds of refusals that would come again
 const REFUSALS = {
@@ -68,7 +69,10 @@ export class Camera {
     const socket = new WebSocket(address);
     this.socket = socket;
     const ours = (action) => (event) => socket === this.socket && action(event);
-    socket.addEventListener("open", ours(() => this.send()));
+    socket.addEventListener("open", ours(() => {
+      this.opened = true;
+      this.send();
+    }));
     socket.addEventListener("message", ours((event) => this.answer(JSON.parse(event.data))));
     socket.addEventListener("close", ours(() => this.retry(this.reason ?? SILENT)));
     this.expect(OPENING);
@@ -125,7 +129,8 @@ export class Camera {
     if (this.stopped || this.waiting) return;
     this.failing ??= reason === SILENT ? this.asked : performance.now();
     if (performance.now() - this.failing > LASTING) {
-      this.stop(reason);
+      const refused = !this.opened && await fetch("v1/model").then((said) => said.ok, () => false);
+      this.stop(refused ? NO_SOCKET : reason);
       return;
     }
     this.card.found.className = "found soft";
