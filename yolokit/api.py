@@ -15,6 +15,7 @@ from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.engine.console import Console
 from yolokit.engine.isolation import isolated
+from yolokit.engine.logger_packages import require_loggers, wanted_loggers
 from yolokit.engine.reading import (
     offer_held_out_part,
     read_sets,
@@ -231,6 +232,7 @@ class _Work:
 
     Raises:
         DataError: it is not.
+        ConfigError: a logger that it asks for is not installed.
     """
 
     def __init__(
@@ -241,6 +243,7 @@ class _Work:
         console: Console,
         callbacks: Iterable[Callback],
     ) -> None:
+        require_loggers(config.train)
         began = time.monotonic()
         self._config, self._device, self._signals = config, device, signals
         self._console, self._callbacks = console, callbacks
@@ -251,6 +254,7 @@ class _Work:
         self, folder: RunFolder, *, source: Path | None = None, saved: Saved | None = None
     ) -> None:
         """Train, and leave the run and its report in a folder."""
+        from yolokit.engine.loggers import RunLoggers
         from yolokit.engine.schedule import Clock
         from yolokit.engine.training import fit
         from yolokit.report.ending import Ending
@@ -258,7 +262,8 @@ class _Work:
 
         clock, console = Clock(), self._console
         clock.started -= self._reading  # part of a run's time; importing is not
-        with isolated():
+        names = wanted_loggers(self._config.train)
+        with isolated(), RunLoggers(names, folder, console) as loggers:
             finished = fit(
                 self._config,
                 folder,
@@ -270,6 +275,7 @@ class _Work:
                 console=console,
                 callbacks=self._callbacks,
                 sets=self._sets,
+                loggers=loggers,
             )
             if finished is None:
                 return
@@ -278,6 +284,7 @@ class _Work:
                 metrics = leave_report(folder, finished, self._signals)
             finally:
                 console.close_bar()
+            loggers.log_kept(metrics)
             seconds = clock.elapsed()
             end = Ending(folder=folder, finished=finished, metrics=metrics, seconds=seconds)
             console.end(end.text(), end.record())

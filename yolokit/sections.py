@@ -168,6 +168,8 @@ class TrainConfig(Section):
     seed: int = Field(default=0, ge=0, le=2**64 - 1)
     workers: Annotated[int, Field(ge=0, le=1024)] | Auto = "auto"
     tensorboard: bool = False
+    wandb: bool = False
+    mlflow: bool = False
 
     @field_validator("time_budget", mode="before")
     @classmethod

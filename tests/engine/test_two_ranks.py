@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,8 @@ sys.exit(main(sys.argv[2:]))
 def test_ranks_that_begin_apart_end_and_go_on_together(tmp_path: Path) -> None:
     data, run = tmp_path / "set", tmp_path / "run"
     synthesise(data, images=(24, 4, 1), size_hw=(96, 96), classes=2, seed=4, video=False)
-    (tmp_path / "config.yaml").write_text(CONFIG)
+    logger = "tensorboard: true" if find_spec("tensorboard") else ""
+    (tmp_path / "config.yaml").write_text(f"{CONFIG}  {logger}\n")
     (tmp_path / "rank.py").write_text(LATE_RANK)
 
     def train(end: str, *options: object) -> subprocess.CompletedProcess[str]:
@@ -163,3 +165,5 @@ def test_ranks_that_begin_apart_end_and_go_on_together(tmp_path: Path) -> None:
     done = train("go on", "--resume", run, "--epochs", "4")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch 4/4") == 1
+    if logger:  # one rank logs: a file for each of the three sessions
+        assert len(list((run / "tensorboard").glob("events*"))) == 3

@@ -8,6 +8,7 @@ import lightning
 
 from yolokit.config_file import dump_config
 from yolokit.engine.console import Console
+from yolokit.engine.loggers import RunLoggers
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import Saved
 from yolokit.engine.summary import Opening, summary
@@ -22,15 +23,22 @@ class Beginning(lightning.Callback):
 
     Args:
         folder: of the run.
+        loggers: which begin here too.
         opening: the training about to start.
         saved: the state it continues from, or None.
         console: where it speaks.
     """
 
     def __init__(
-        self, folder: RunFolder, opening: Opening, saved: Saved | None, console: Console
+        self,
+        folder: RunFolder,
+        loggers: RunLoggers,
+        opening: Opening,
+        saved: Saved | None,
+        console: Console,
     ) -> None:
-        self.folder, self.opening, self.saved, self.console = folder, opening, saved, console
+        self.folder, self.loggers, self.opening = folder, loggers, opening
+        self.saved, self.console = saved, console
 
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         """Begin, in the first process; Lightning lets all of them meet before."""
@@ -39,5 +47,5 @@ class Beginning(lightning.Callback):
         write_text_atomically(self.folder.config, dump_config(self.opening.config))
         self.console.say(summary(self.opening))
         self.folder.clean()
-        if self.saved:
-            self.folder.rewind_metrics(self.saved.epochs)
+        self.loggers.begin(self.opening.config)  # they look at the rows that go now
+        self.folder.rewind_metrics(self.saved.epochs if self.saved else 0)

@@ -44,6 +44,14 @@ class Console:
         if self._bar is not None:
             self._bar.refresh()
 
+    def warn(self, text: str) -> None:
+        """Print a line on standard error, above the bar, also where nothing else is said."""
+        if self._bar is not None:
+            self._bar.clear()
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+        if self._bar is not None:
+            self._bar.refresh()
+
     def quiet_for(self) -> float:
         """Seconds since the last line."""
         return time.monotonic() - self._said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import lightning
@@ -27,10 +28,19 @@ class EpochReport(lightning.Callback):
         folder: of the run.
         progress: of the run.
         console: where lines and the bar go.
+        to_loggers: gives an epoch's numbers, its metrics and the step to the run's loggers.
     """
 
-    def __init__(self, *, folder: RunFolder, progress: Progress, console: Console) -> None:
+    def __init__(
+        self,
+        *,
+        folder: RunFolder,
+        progress: Progress,
+        console: Console,
+        to_loggers: Callable[[dict[str, float], CocoMetrics | None, int], None],
+    ) -> None:
         self.folder, self.progress, self.console = folder, progress, console
+        self.to_loggers = to_loggers
         self._scored = ""  # the best AP so far, for the bar
         self._first = True
         self._began, self._share_before = 0.0, 0.0  # of this session
@@ -111,8 +121,7 @@ class EpochReport(lightning.Callback):
             return
         self.folder.add_metrics(row)
         numbers = {name: float(value) for name, value in row.items() if name != "epoch"}  # type: ignore[arg-type]
-        for logger in trainer.loggers:
-            logger.log_metrics(numbers, step=trainer.global_step)
+        self.to_loggers(numbers, metrics, trainer.global_step)
         if metrics is not None and (best or not self._scored):
             self._scored = f"AP {metrics.AP:.3f}"
         if self._first or metrics is not None or self.console.quiet_for() >= LINES_APART:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ class RunFolder:
         self.metrics = path / "metrics.csv"
         self.report = path / "report.html"
         self.evaluation = path / "evaluation.json"
+        self.loggers = path / "loggers.json"
 
     @classmethod
     @contextmanager
@@ -102,7 +104,7 @@ class RunFolder:
     def clean(self) -> None:
         """Delete what a killed session left half-written."""
         own = (self.config, self.model, self.checkpoint, self.metrics)
-        for file in (*own, self.report, self.evaluation):
+        for file in (*own, self.report, self.evaluation, self.loggers):
             remove_leftovers(file)
 
     def rewind_metrics(self, epoch: int) -> None:
@@ -135,6 +137,28 @@ class RunFolder:
                 "the next epoch begins a new one"
             ) from error
         return rows
+
+    def read_loggers(self) -> dict[str, dict[str, str]]:
+        """What each logger needs to go on with its experiment, by its name; empty at first.
+
+        Raises:
+            YolokitError: the file does not say.
+        """
+        if not self.loggers.exists():
+            return {}
+        try:
+            found = json.loads(self.loggers.read_text(encoding="utf-8"))
+            return {str(name): dict(known) for name, known in found.items()}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise YolokitError(
+                f"{self.loggers} does not name the loggers' experiments any more. Move it away: "
+                "the numbers go to new ones then"
+            ) from error
+
+    def write_loggers(self, known: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep that for a resumed run."""
+        text = json.dumps({name: dict(each) for name, each in known.items()}, indent=2)
+        write_text_atomically(self.loggers, f"{text}\n")
 
     def _write_rows(self, rows: Sequence[Mapping[str, object]]) -> None:
         columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -22,7 +22,7 @@ _MAY_CHANGE = {
     *("data.cache", "model.backbone.weights", "train.epochs", "train.time_budget", "train.pace"),
     *("train.recipe", "train.workers", "train.precision", "train.eval_batch_size"),
     *("train.validate_every", "train.early_stopping", "train.checkpoint_seconds"),
-    "train.tensorboard",
+    *("train.tensorboard", "train.wandb", "train.mlflow"),
 }
 
 
@@ -182,13 +182,14 @@ def _fingerprint(dataset: CocoDataset | None) -> str:
 def _settings(config: Config) -> dict[str, Any]:
     """Every key that a run keeps to, with its value, as JSON has it."""
     tree = config.model_dump(mode="json", exclude={"data": {"train", "val", "test"}})
-    return {key: value for key, value in _leaves(tree) if key not in _MAY_CHANGE}
+    return {key: value for key, value in leaves(tree) if key not in _MAY_CHANGE}
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested sections with its key, as in ``train.lr``."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
 

@@ -10,7 +10,6 @@ from typing import TypeAlias
 import lightning
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from yolokit.config import Config, ResolvedConfig
@@ -24,6 +23,7 @@ from yolokit.engine.epochs import EpochReport
 from yolokit.engine.failures import explained
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
+from yolokit.engine.loggers import RunLoggers
 from yolokit.engine.pace import measure_pace
 from yolokit.engine.parts import build_module, build_training_data, build_validator
 from yolokit.engine.reading import Sets, read_sets
@@ -70,6 +70,7 @@ def fit(
     console: Console | None = None,
     callbacks: Iterable[Callback] = (),
     sets: Sets | None = None,
+    loggers: RunLoggers | None = None,
 ) -> Finished | None:
     """Train as ``config`` says and leave the run in ``folder``.
 
@@ -86,6 +87,7 @@ def fit(
         callbacks: Lightning's, of the user's; called after our own, but before a checkpoint is
             written. ``trainer.callback_metrics`` holds the loss and, of a validated epoch, AP.
         sets: what ``read_sets`` gave, where it has been asked before.
+        loggers: begun here, but ended by who made them; None for none.
 
     Returns:
         What the run was, in its first process; None in the others.
@@ -95,6 +97,7 @@ def fit(
         StoppedBySignal: after saving.
     """
     clock, console = clock or Clock(), console or Console()
+    loggers = loggers or RunLoggers((), folder, console)
     placement = place(device)
     train_set, val_set = sets or read_sets(config)
     resolved = _resolved(config, train_set, val_set, placement, clock)
@@ -126,10 +129,12 @@ def fit(
         placement=placement,
         checkpoint=checkpoint,
     )
-    beginning = Beginning(folder, opening, saved, console)
-    own = _callbacks(resolved, folder, progress, validator, save, console)
+    beginning = Beginning(folder, loggers, opening, saved, console)
+    report = EpochReport(folder=folder, progress=progress, console=console, to_loggers=loggers.log)
+    own = _callbacks(resolved, folder, progress, validator, save, console, report)
     # Last: a checkpoint is written after all else that a step or epoch changes.
-    trainer = _trainer(resolved, folder, placement, [beginning, *own, *callbacks, checkpoints])
+    called = [beginning, *own, *callbacks, checkpoints]
+    trainer = _trainer(resolved, folder, placement, called, loggers)
     signals.message = signals.message if trainer.is_global_zero else ""  # one speaks for all
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -198,10 +203,10 @@ def _callbacks(
     validator: Validator | None,
     save: SaveModel,
     console: Console,
+    report: EpochReport,
 ) -> list[lightning.Callback]:
     train, backbone = config.train, config.model.backbone
     ema = WeightAveraging(multi_avg_fn=ema_average(train.ema_decay)) if train.ema else None
-    report = EpochReport(folder=folder, progress=progress, console=console)
     validation = Validation(
         evaluate=validator,
         kept=folder.model.is_file,
@@ -228,15 +233,11 @@ def _trainer(
     folder: RunFolder,
     placement: Placement,
     callbacks: list[lightning.Callback],
+    loggers: RunLoggers,
 ) -> lightning.Trainer:
     train = config.train
     unfreezes = config.model.backbone.unfreeze_epoch is not None
     strategy = DDPStrategy(find_unused_parameters=unfreezes) if placement.world_size > 1 else "auto"
-    logger = (
-        TensorBoardLogger(folder.path, name="", version="tensorboard")
-        if train.tensorboard
-        else False
-    )
     return lightning.Trainer(
         accelerator=placement.accelerator,
         devices=placement.devices,
@@ -248,7 +249,7 @@ def _trainer(
         gradient_clip_val=train.gradient_clip,
         limit_val_batches=0,
         callbacks=callbacks,
-        logger=logger,
+        logger=list(loggers.loggers.values()),
         enable_checkpointing=False,
         plugins=[StateFile()],
         enable_model_summary=False,
