@@ -151,21 +151,29 @@ def _layer(detector: Detector, path: str, steps: list[Step]) -> Layer:
     last = steps[-1]
     module = _module(detector, path)
     parameters = [] if module is None else list(module.parameters())
-    sight = last.sight
-    whole = sight is not None and sight.whole
-    rows, cols = (None, None) if sight is None else (sight.rows, sight.cols)
-    placed = rows is not None and cols is not None
+    field, stride = _seen(last)
     return Layer(
         name=shown_name(path),
         kind=_kind(detector, path, module),
         output=last.shape[1:],
         parameters=sum(each.numel() for each in parameters),
         multiply_adds=sum(step.multiply_adds for step in steps),
-        receptive_field=(rows.size, cols.size) if rows and cols and not whole else None,
-        whole_picture=whole,
-        stride=(float(rows.stride), float(cols.stride)) if placed and rows and cols else None,
+        receptive_field=field,
+        whole_picture=last.sight is not None and last.sight.whole,
+        stride=stride,
         training=_training([each.requires_grad for each in parameters]),
     )
+
+
+def _seen(step: Step) -> tuple[tuple[int, int] | None, tuple[float, float] | None]:
+    """The receptive field and the stride, as far as there are such."""
+    sight = step.sight
+    if sight is None or sight.rows is None or sight.cols is None:
+        return None, None
+    high, wide = step.shape[-2:]
+    stride = float(sight.rows.stride), float(sight.cols.stride)
+    size = sight.rows.size(high), sight.cols.size(wide)
+    return None if sight.whole else size, stride
 
 
 def shown_name(path: str) -> str:
@@ -246,4 +254,5 @@ def _cells(row: Layer) -> list[str]:
 
 def _side(pair: tuple[float, float]) -> str:
     """One number where both are the same."""
-    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g}x{pair[1]:g}"
+    high, wide = (f"{round(each, 2):g}" for each in pair)
+    return high if high == wide else f"{high}x{wide}"

@@ -1,7 +1,8 @@
 """What each operation of a network does to what its cells see.
 
 Operations are those that PyTorch runs (``aten``), so that whatever a network is written in, traced
-or not, is seen through. Whatever is not named here works cell by cell.
+or not, is seen through. Of an operation that neither stands here nor works cell by cell, nothing
+is known.
 
 Shape legend: B images, C channels, H × W cells.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,13 +23,13 @@ from yolokit.explain.sight import (
     Axis,
     Sight,
     joined_sights,
-    repeated,
-    rescaled,
+    resampled,
     shifted,
     windowed,
 )
 
 _ATEN = torch.ops.aten
+_MOST_DIMS = 5  # of a view that leaves rows and columns as they are
 _Rule = Callable[[Sight, Tensor, Tensor, Sequence[Any]], Sight | None]
 
 
@@ -37,7 +39,7 @@ def sight_after(
     """What the cells of an operation's output see.
 
     Args:
-        operation: of ``torch.ops.aten``, without its overload.
+        operation: of ``torch.ops.aten``, one overload.
         args: that it was called with.
         output: its first tensor.
         sights: of tensors that come from the picture; None for one of which nothing is known.
@@ -49,10 +51,11 @@ def sight_after(
     known = [sight for each in inputs if (sight := sights[each]) is not None]
     if len(known) < len(inputs) or not known:
         return None
-    rule = _RULES.get(operation)
-    if rule is None:
-        return joined_sights(known)
-    return rule(known[0], inputs[0], output, args)
+    packet = operation.overloadpacket
+    if packet in _RULES:
+        return _RULES[packet](known[0], inputs[0], output, args)
+    by_cell = packet in _BY_CELL or torch.Tag.pointwise in operation.tags
+    return joined_sights(known) if by_cell else None
 
 
 def _tensors(values: Any) -> list[Tensor]:
@@ -111,35 +114,59 @@ def _windows(sight: Sight, kernel: Any, stride: Any, padding: Any, dilation: Any
     )
 
 
-def _resizing(kernel: int) -> _Rule:
-    """To any size; each new cell reads ``kernel`` old ones on each axis."""
+def _resizing(reads: Callable[[int, Fraction], Sequence[int]]) -> _Rule:
+    """To any size.
 
-    def rule(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
-        def change(side: int, axis: Axis) -> Axis:
-            old, new = given.shape[2 + side], output.shape[2 + side]
-            if old == new:
-                return axis
-            if kernel == 1 and new % old == 0:
-                return repeated(axis, new // old)
-            return rescaled(axis, kernel=kernel, step=Fraction(old, new))
+    Args:
+        reads: of a new cell, and the old cells from one new cell to the next: those it reads.
+    """
 
-        return _along(sight, change)
+    def rule(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
+        if not _by_sizes(given, output, args[2:]):
+            return None
+        return _resized(sight, given, output, reads)
 
     return rule
 
 
-def _adaptive(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
-    def change(side: int, axis: Axis) -> Axis:
-        old, new = given.shape[2 + side], output.shape[2 + side]
-        if old % new == 0:
-            return windowed(axis, kernel=old // new, stride=old // new, padding=0)
-        bounds = [(cell * old // new, -(-(cell + 1) * old // new)) for cell in range(new)]
-        longest = max(end - start for start, end in bounds)
-        return rescaled(axis, kernel=longest, step=Fraction(old, new))
+def _by_sizes(given: Tensor, output: Tensor, args: Sequence[Any]) -> bool:
+    """Whether an enlargement's step is that of the sizes: no corners on corners, no odd factor."""
+    factors = [each for each in args if isinstance(each, float)]
+    sides = zip(factors, given.shape[2:], output.shape[2:], strict=False)  # none, or one a side
+    exact = (math.isclose(factor * old, new) for factor, old, new in sides)
+    return all(each is not True for each in args) and all(exact)
 
+
+def _resized(
+    sight: Sight, given: Tensor, output: Tensor, reads: Callable[[int, Fraction], Sequence[int]]
+) -> Sight:
+    def change(side: int, axis: Axis) -> Axis:
+        step = Fraction(given.shape[2 + side], output.shape[2 + side])
+        return resampled(
+            axis, old=step.numerator, new=step.denominator, read=lambda cell: reads(cell, step)
+        )
+
+    return _along(sight, change)
+
+
+def _nearest(cell: int, step: Fraction) -> Sequence[int]:
+    return [math.floor(cell * step)]
+
+
+def _blended(cell: int, step: Fraction) -> Sequence[int]:
+    """The two whose middles lie about that of the new cell."""
+    place = (cell + Fraction(1, 2)) * step - Fraction(1, 2)
+    return range(math.floor(place), math.ceil(place) + 1)
+
+
+def _touched(cell: int, step: Fraction) -> Sequence[int]:
+    return range(math.floor(cell * step), math.ceil((cell + 1) * step))
+
+
+def _adaptive(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
     if output.shape[2:] == (1, 1):
         return EVERYTHING
-    return _along(sight, change)
+    return _resized(sight, given, output, _touched)
 
 
 def _reduction(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
@@ -174,8 +201,29 @@ def _product(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -
     return sight if cells is not None and rows > 1 else EVERYTHING
 
 
-def _unknown(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
-    return None
+def _normalised(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
+    """By batch statistics of training: cell by cell. By the picture's own: the whole of it."""
+    by_picture = args[5] is True
+    return replace(sight, whole=sight.whole or by_picture)
+
+
+def _group_normalised(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
+    return replace(sight, whole=True)
+
+
+def _viewed(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
+    """Rows and columns stay what they are, unless they are laid out in blocks."""
+    return sight if output.dim() <= _MOST_DIMS else None
+
+
+def _cut(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
+    """Of channels; where rows or columns are cut off, cells have moved."""
+    dim, start = _argument(args, 1, 0) % given.dim(), _argument(args, 2, 0)
+    return sight if dim < 2 or not start else None
+
+
+def _kept(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
+    return sight
 
 
 _RULES: dict[Any, _Rule] = {
@@ -187,12 +235,27 @@ _RULES: dict[Any, _Rule] = {
     _ATEN.adaptive_max_pool2d: _adaptive,
     _ATEN.mean: _reduction,
     _ATEN.sum: _reduction,
-    _ATEN.upsample_nearest2d: _resizing(1),
-    _ATEN.upsample_bilinear2d: _resizing(2),
+    _ATEN.amax: _reduction,
+    _ATEN.upsample_nearest2d: _resizing(_nearest),
+    _ATEN.upsample_bilinear2d: _resizing(_blended),
     _ATEN.constant_pad_nd: _padding,
     _ATEN.mm: _product,
     _ATEN.addmm: _product,
-    **dict.fromkeys((_ATEN.bmm, _ATEN.baddbmm, _ATEN._softmax, _ATEN.roll), _unknown),
+    _ATEN.native_batch_norm: _normalised,
+    _ATEN.native_group_norm: _group_normalised,
+    _ATEN.native_layer_norm: _kept,  # of a cell's channels
+    **dict.fromkeys((_ATEN.view, _ATEN._unsafe_view, _ATEN.permute), _viewed),
+    **dict.fromkeys((_ATEN.slice, _ATEN.select), _cut),
+}
+# Cell by cell, with those that PyTorch itself marks as such.
+_BY_CELL = {
+    *(_ATEN.hardswish, _ATEN.hardswish_, _ATEN._prelu_kernel, _ATEN._to_copy, _ATEN.copy_),
+    *(_ATEN.cat, _ATEN.split, _ATEN.split_with_sizes, _ATEN.transpose, _ATEN.t),
+    *(_ATEN.squeeze, _ATEN.unsqueeze, _ATEN.expand, _ATEN.as_strided_, _ATEN.detach),
+    *(
+        _ATEN.channel_shuffle,
+        _ATEN.native_channel_shuffle,
+    ),
 }
 
 

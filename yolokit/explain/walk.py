@@ -61,7 +61,7 @@ class _Notebook(TorchDispatchMode):  # type: ignore[no-untyped-call]
         result = func(*args, **(kwargs or {}))
         outputs = list(_tensors(result))
         if outputs and any(each in self.sights for each in _tensors(args)):
-            sight = sight_after(func.overloadpacket, args, outputs[0], self.sights)
+            sight = sight_after(func, args, outputs[0], self.sights)
             for each in outputs:
                 self.sights[each] = sight
             if self.calls:
