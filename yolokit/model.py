@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import ExportError, WeightsError
-from yolokit.explain.before import NOT_EXPLAINED
+from yolokit.explain.before import EXPORTED, TORCHVISIONS
 from yolokit.inference.classes import Classes
 from yolokit.inference.exported import ComputePrecision, least_score
 from yolokit.inference.loading import load_backend
@@ -205,8 +205,10 @@ class Model(Predictor):
         Raises:
             WeightsError: an exported model, or torchvision's.
         """
-        if not isinstance(self.card, ModelCard) or self.card.export is not None:
-            raise WeightsError(f"this model {NOT_EXPLAINED}")
+        if not isinstance(self.card, ModelCard):
+            raise WeightsError(f"this model {TORCHVISIONS}")
+        if self.card.export is not None:
+            raise WeightsError(f"this model {EXPORTED}")
         from yolokit.explain.explainer import Explainer
         from yolokit.inference.torch_backend import TorchBackend
 

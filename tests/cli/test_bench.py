@@ -94,7 +94,12 @@ def test_wrong_paths_are_one_line_and_load_nothing_heavy(
 
 @pytest.mark.parametrize(
     "words",
-    [["--runs", "1", "--seconds", "1"], ["--pictures", "a", "--data", "b"], ["--runs", "0"]],
+    [
+        ["--runs", "1", "--seconds", "1"],
+        ["--pictures", "a", "--data", "b"],
+        ["--runs", "0"],
+        ["--pictures", "a", "--split", "test"],
+    ],
 )
 def test_what_cannot_go_together(words: list[str], tiny_model: Path) -> None:
     assert bench(tiny_model, *words) == 2

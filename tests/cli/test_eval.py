@@ -167,6 +167,8 @@ def test_no_such_split(dataset: Dataset, capsys: pytest.CaptureFixture[str]) -> 
         ["model", "--data", "x", "--predictions-from", "y"],
         ["--data", "x", "--predictions-from", "y", "--predictions", "z"],
         ["model"],
+        ["--data", "x", "--predictions-from", "y", "--workers", "2"],
+        ["--data", "x", "--predictions-from", "y", "--device", "cpu"],
     ],
 )
 def test_wrong_usage(arguments: list[str]) -> None:

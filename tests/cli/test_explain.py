@@ -46,6 +46,19 @@ def test_the_model_as_a_table_and_as_json(
     assert sum(row["parameters"] for row in table["rows"]) == table["parameters"]
 
 
+@pytest.mark.parametrize("name", ["model.png", "model.html"])
+def test_the_model_as_a_picture_and_as_a_page(
+    name: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert explain("model", model, "--out", tmp_path / name) == 0
+    assert capsys.readouterr().out.endswith(f"wrote {tmp_path / name}\n")
+    if name.endswith(".html"):
+        page = (tmp_path / name).read_text()
+        assert "<td>512x3x5</td>" in page and 'class="text">Fire</td>' in page
+    else:
+        assert Image.open(tmp_path / name).height > 20 * 15  # a line a block
+
+
 def test_cells_are_drawn_and_listed(
     model: Path,
     photo: Path,
@@ -60,32 +73,6 @@ def test_cells_are_drawn_and_listed(
         assert Image.open(tmp_path / name).width >= 640
     assert explain("cells", model, photo, "--out", "a.html", "--json") == 0
     assert json.loads(capsys.readouterr().out)["grids"][0]["stride_hw"] == [16, 16]
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("cells", "MODEL", "gone.png"), "no picture at gone.png"),
-        (("cells", "MODEL", "PHOTO", "--out", "a.gif"), "neither a .png nor a .html"),
-        (("cells", "MODEL", "PHOTO", "--out", "PHOTO"), "is there already"),
-        (("cells", "MODEL", "PHOTO", "--data", "gone"), "gone"),
-        (("cells", "gone.safetensors", "PHOTO"), "no model file"),
-        (("model", "some.onnx"), "Give the model.safetensors it was made from"),
-        (("model", "torchvision:ssd300_vgg16"), "torchvision's own detector"),
-    ],
-)
-def test_what_cannot_be_explained_is_one_line(
-    words: tuple[str, ...],
-    said: str,
-    model: Path,
-    photo: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert (
-        explain(*(w.replace("MODEL", str(model)).replace("PHOTO", str(photo)) for w in words)) == 1
-    )
-    err = capsys.readouterr().err
-    assert err.startswith("error: ") and said in err and err.count("\n") == 1
 
 
 def test_it_is_refused_before_torch_is_imported(model: Path) -> None:
@@ -111,10 +98,25 @@ def test_kernels_maps_and_evidence_are_drawn(
     assert found["name"] == "disc" and set(found["maps"]) == {"gradient", "local", "ablation"}
 
 
+BOX = ("--box", "1,2,3,4")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("cells", "MODEL", "gone.png"), "no picture at gone.png"),
+        (("cells", "MODEL", "PHOTO", "--out", "a.gif"), "neither a .png nor a .html"),
+        (("cells", "MODEL", "PHOTO", "--out", "PHOTO"), "is there already"),
+        (("cells", "MODEL", "PHOTO", "--data", "gone"), "gone"),
+        (("cells", "MODEL", "PHOTO", "--data", "gone", "--conf", "0.1"), "--conf has no effect"),
+        (("cells", "gone.safetensors", "PHOTO"), "no model file"),
+        (("model", "some.onnx"), "Give the model.safetensors it was made from"),
+        (("model", "torchvision:ssd300_vgg16"), "torchvision's own detector"),
+        (("model", "MODEL", "--out", "a.txt"), "neither a .png nor a .html"),
+        (("model", "MODEL", "--out", "a.html", "--json", "a.html"), "Give two names"),
         (("cam", "MODEL", "PHOTO", "--number", "999"), "there is no box 999"),
+        (("cam", "MODEL", "PHOTO", "--number", "1", *BOX), "--number has no effect with --box"),
+        (("cam", "MODEL", "PHOTO", "--conf", "0.1", *BOX), "--conf has no effect with --box"),
         (("cam", "MODEL", "PHOTO", "--box", "1,2,3"), "a box is x,y,w,h"),
         (("cam", "MODEL", "PHOTO", "--box", "1,2,0,4"), "w and h above 0"),
         (("cam", "MODEL", "PHOTO", "--label", "cube"), "knows no class 'cube'"),
@@ -122,15 +124,19 @@ def test_kernels_maps_and_evidence_are_drawn(
         (("features", "MODEL", "gone.png"), "no picture at gone.png"),
     ],
 )
-def test_what_is_not_there_is_one_line(
+def test_what_cannot_be_explained_is_one_line(
     words: tuple[str, ...],
     said: str,
     model: Path,
     photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert (
-        explain(*(w.replace("MODEL", str(model)).replace("PHOTO", str(photo)) for w in words)) == 1
-    )
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    typed = [w.replace("MODEL", str(model)).replace("PHOTO", str(photo)) for w in words]
+    assert explain(*typed) == (2 if "no effect" in said else 1)
     err = capsys.readouterr().err
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before  # nothing is written

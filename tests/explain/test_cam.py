@@ -169,6 +169,8 @@ def test_a_box_is_chosen_by_number_or_place() -> None:
         assert iou(near.float(), torch.from_numpy(box)) > 0.85  # the best score among those there
     with pytest.raises(ConfigError, match=r"there is no box 99: \d+ found"):
         place_of(seen, number=99, box=None, label=None)
+    with pytest.raises(ConfigError, match="not both"):
+        Explainer(detector, card).cam(picture, 1, box=(1, 2, 30, 40))
     sheet = Explainer(detector, card).cam(picture, 2, label="square", conf=0.05)
     assert sheet.numbers["name"] == "square" and len(sheet.figures) == 4
     with pytest.raises(ConfigError, match="no class 'cube'"):

@@ -130,6 +130,14 @@ def test_a_figure_shows_the_cells_where_they_are(head: str) -> None:
     assert sheet.picture().shape[1] >= 640
 
 
+@pytest.mark.parametrize(
+    ("head", "said"), [("yolo", "(NMS) has kept the best"), ("one_to_one", "nothing is suppressed")]
+)
+def test_what_became_of_rivals_is_said(head: str, said: str) -> None:
+    _, card, seen = _look(head)
+    assert found_sheet(seen, cells_found(seen), card.class_names).lead.endswith(f"{said}.")
+
+
 def test_labels_of_a_picture_are_found_in_its_data(tmp_path: Any) -> None:
     synthesise(tmp_path / "set", images=(2, 2, 0), size_hw=(64, 96), classes=3, video=False)
     detector, card = stirred_model("yolo")

@@ -88,6 +88,12 @@ def predictor(request: pytest.FixtureRequest, tmp_path: Path) -> yolokit.Predict
     return yolokit.load(write(tmp_path / f"cells.{kind}", card), precision="f32")
 
 
+def test_nobody_looks_into_an_exported_model(tmp_path: Path) -> None:
+    model = yolokit.load(write_onnx(tmp_path / "cells.onnx", make_card()))
+    with pytest.raises(WeightsError, match=r"exported model.* Give the model\.safetensors"):
+        _ = model.explain
+
+
 def test_a_prediction_is_that_of_the_arithmetic(predictor: yolokit.Predictor) -> None:
     """Pictures of three sizes in one step, through letterbox and suppression."""
     rng = np.random.default_rng(1)

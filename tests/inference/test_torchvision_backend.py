@@ -47,6 +47,11 @@ def predictor(ssdlite: Path) -> Predictor:
     return yolokit.load(f"torchvision:{SSDLITE}={ssdlite}", device="cpu")
 
 
+def test_it_has_no_grid_to_explain(ssdlite: Path) -> None:
+    with pytest.raises(WeightsError, match="torchvision's own detector, which has no grid"):
+        _ = yolokit.load(f"torchvision:{SSDLITE}={ssdlite}", device="cpu").explain
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """torch.hub's folder of downloads, empty, and nobody to download from."""

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from yolokit.cli.share import Number, device_option, json_option, precision_option, tell
+from yolokit.cli.share import (
+    Number,
+    device_option,
+    json_option,
+    precision_option,
+    refuse_unused,
+    tell,
+)
 
 if TYPE_CHECKING:
     from yolokit.bench.pictures import BenchPictures
@@ -55,7 +62,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "OPENBLAS_NUM_THREADS",
 @device_option
 @precision_option
 @json_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     models: tuple[Path, ...],
     pictures: Path | None,
     data: Path | None,
@@ -80,6 +89,8 @@ def command(
     """
     if pictures is not None and data is not None:
         raise click.UsageError("give either --pictures or --data")
+    if data is None:
+        refuse_unused(ctx, "without --data", "split")
     if runs is not None and seconds is not None:
         raise click.UsageError("give either --runs or --seconds")
     if threads is not None:

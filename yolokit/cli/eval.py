@@ -17,6 +17,7 @@ from yolokit.cli.share import (
     json_option,
     precision_option,
     quiet_option,
+    refuse_unused,
     tell,
 )
 
@@ -74,7 +75,9 @@ FILE = click.Path(dir_okay=False, path_type=Path)
     "--workers", type=click.IntRange(min=0), help="Decoding threads.  [default: 1 on a CPU]"
 )
 @quiet_option
+@click.pass_context
 def command(
+    ctx: click.Context,
     model: Path | None,
     data: Path,
     split: str,
@@ -104,6 +107,8 @@ def command(
     if model is None and predictions is not None:
         raise click.UsageError("--predictions writes a model's detections: it needs a MODEL")
     if predictions_from is not None:
+        unused = ("batch_size", "device", "precision", "workers")
+        refuse_unused(ctx, "with --predictions-from, which runs no model", *unused)
         results = _score_file(predictions_from, data, split)
     else:
         assert model is not None

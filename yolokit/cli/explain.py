@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from yolokit.cli.share import Share, json_option, tell
+from yolokit.cli.share import Share, json_option, refuse_unused, tell
 
 if TYPE_CHECKING:
     from yolokit.explain.sheet import Sheet
@@ -21,12 +21,16 @@ _conf = click.option(
 )
 
 
-def _out(name: str) -> Callable[[_Command], _Command]:
+def _out(default: str) -> Callable[[_Command], _Command]:
     return click.option(
         "--out",
         type=click.Path(dir_okay=False, path_type=Path),
-        help=f"A new .png, or .html with all numbers.  [default: {name}, -2, -3, …]",
+        help=f"A new .png, or .html with all numbers.  [default: {default}]",
     )
+
+
+def _numbered(name: str) -> str:
+    return f"{name}, -2, -3, …"
 
 
 @click.group(name="explain", short_help="Look inside a model: layers, maps, cells.")
@@ -37,26 +41,32 @@ def command() -> None:
 @command.command(name="model", short_help="Layers: output, parameters, cost, receptive field.")
 @_model
 @click.option("--layers", "every_layer", is_flag=True, help="A row for each layer, not each block.")
+@_out("none, the table is printed")
 @json_option
-def model_command(model: Path, every_layer: bool, json_file: Path | None) -> None:
+def model_command(model: Path, every_layer: bool, out: Path | None, json_file: Path | None) -> None:
     """Print what MODEL is made of, block by block, from the picture to the boxes.
 
     \b
     yolokit explain model runs/cells
+    yolokit explain model runs/cells --out model.html
     """
-    from yolokit.explain.before import require_explainable
+    from yolokit.explain.before import require_explainable, target_for
 
     require_explainable(model)
+    target = None if out is None else target_for(out, "", json_file)
     from yolokit.explain.explainer import explainer_of  # only now: it loads torch
 
     table = explainer_of(model).model(every_layer=every_layer)
-    tell(table.to_dict, lambda: str(table), json_file)
+    if target is not None:
+        table.save(target)
+    lines = [str(table), *([] if target is None else ["", f"wrote {target}"])]
+    tell(table.to_dict, lambda: "\n".join(lines), json_file)
 
 
 @command.command(name="filters", short_help="Kernels of a convolution, as pictures.")
 @_model
 @click.option("--layer", help="Its name in `explain model --layers`.  [default: the first]")
-@_out("filters.png")
+@_out(_numbered("filters.png"))
 @json_option
 def filters_command(
     model: Path, layer: str | None, out: Path | None, json_file: Path | None
@@ -70,7 +80,7 @@ def filters_command(
     from yolokit.explain.before import require_explainable, target_for
 
     require_explainable(model)
-    target = target_for(out, "filters.png")
+    target = target_for(out, "filters.png", json_file)
     from yolokit.explain.explainer import explainer_of
 
     _leave(explainer_of(model).filters(layer), target, json_file)
@@ -79,7 +89,7 @@ def filters_command(
 @command.command(name="features", short_help="Maps along the backbone: edges, textures, parts.")
 @_model
 @_picture
-@_out("PICTURE-features.png")
+@_out(_numbered("PICTURE-features.png"))
 @json_option
 def features_command(model: Path, picture: Path, out: Path | None, json_file: Path | None) -> None:
     """Show what each level of the backbone of MODEL makes of PICTURE.
@@ -87,7 +97,7 @@ def features_command(model: Path, picture: Path, out: Path | None, json_file: Pa
     \b
     yolokit explain features runs/cells photo.jpg
     """
-    target = _ready(model, picture, out, "features")
+    target = _ready(model, picture, out, "features", json_file)
     from yolokit.explain.explainer import explainer_of
 
     _leave(explainer_of(model).features(picture), target, json_file)
@@ -99,19 +109,19 @@ def features_command(model: Path, picture: Path, out: Path | None, json_file: Pa
 @click.option(
     "--number",
     type=click.IntRange(min=1),
-    default=1,
-    help="Which of the boxes found: the best is 1.",
-    show_default=True,
+    help="Which of the boxes found: the best is 1.  [default: 1]",
 )
 @click.option("--box", metavar="X,Y,W,H", help="A place instead, in pixels of PICTURE.")
 @click.option("--label", metavar="CLASS", help="The class to explain.  [default: the box's]")
 @_conf
-@_out("PICTURE-cam.png")
+@_out(_numbered("PICTURE-cam.png"))
 @json_option
+@click.pass_context
 def cam_command(
+    ctx: click.Context,
     model: Path,
     picture: Path,
-    number: int,
+    number: int | None,
     box: str | None,
     label: str | None,
     conf: float,
@@ -127,7 +137,9 @@ def cam_command(
     """
     from yolokit.explain.before import box_from_xywh, label_of, require_explainable
 
-    target = _ready(model, picture, out, "cam")
+    if box is not None:
+        refuse_unused(ctx, "with --box, which names the place", "number", "conf")
+    target = _ready(model, picture, out, "cam", json_file)
     corners = None if box is None else box_from_xywh(box).tolist()
     if label is not None:
         label_of(label, require_explainable(model).class_names)
@@ -146,9 +158,11 @@ def cam_command(
     help="A data set with labels of PICTURE: show who answers for them in training, and the loss.",
 )
 @_conf
-@_out("PICTURE-cells.png")
+@_out(_numbered("PICTURE-cells.png"))
 @json_option
+@click.pass_context
 def cells_command(
+    ctx: click.Context,
     model: Path,
     picture: Path,
     data: Path | None,
@@ -164,7 +178,9 @@ def cells_command(
     """
     from yolokit.explain.before import require_explainable, truth_of
 
-    target = _ready(model, picture, out, "cells")
+    if data is not None:
+        refuse_unused(ctx, "with --data, which shows training", "conf")
+    target = _ready(model, picture, out, "cells", json_file)
     if data is not None:
         truth_of(picture, data, require_explainable(model))
     from yolokit.explain.explainer import explainer_of
@@ -172,14 +188,14 @@ def cells_command(
     _leave(explainer_of(model).cells(picture, data=data, conf=conf), target, json_file)
 
 
-def _ready(model: Path, picture: Path, out: Path | None, what: str) -> Path:
+def _ready(model: Path, picture: Path, out: Path | None, what: str, json_file: Path | None) -> Path:
     """Where to write, once the model and the picture are found to be there."""
     from yolokit.data.images import read_image
     from yolokit.explain.before import require_explainable, target_for
 
     require_explainable(model)
     read_image(picture)
-    return target_for(out, f"{picture.stem}-{what}.png")
+    return target_for(out, f"{picture.stem}-{what}.png", json_file)
 
 
 def _leave(sheet: Sheet, target: Path, json_file: Path | None) -> None:

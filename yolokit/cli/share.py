@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 
 class Number(click.FloatRange):
@@ -91,6 +92,23 @@ json_option = click.option(
     metavar="[FILE]",
     help="Write all numbers there; without FILE, print them in place of the table.",
 )
+
+
+def refuse_unused(context: click.Context, where: str, *names: str) -> None:
+    """Refuse options that were typed although nothing would come of them.
+
+    Args:
+        context: of the command.
+        where: that is so, as in ``with --box``.
+        names: of their parameters.
+
+    Raises:
+        UsageError: naming the first of them that was typed.
+    """
+    for each in context.command.params:
+        typed = context.get_parameter_source(each.name or "") is ParameterSource.COMMANDLINE
+        if each.name in names and typed:
+            raise click.UsageError(f"{each.opts[0]} has no effect {where}: leave it out")
 
 
 def tell(

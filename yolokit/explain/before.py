@@ -19,8 +19,11 @@ from yolokit.models.model_path import MODEL_NAME, card_of
 from yolokit.models.torchvision_name import torchvision_name
 
 SUFFIXES = (".png", ".html")
-NOT_EXPLAINED = (
+EXPORTED = (
     f"is an exported model, into which nobody can look. Give the {MODEL_NAME} it was made from"
+)
+TORCHVISIONS = (
+    f"is torchvision's own detector, which has no grid to explain. Give the {MODEL_NAME} of a run"
 )
 
 
@@ -31,24 +34,23 @@ def require_explainable(model: Path) -> ModelCard:
         WeightsError: an exported one, torchvision's, or no model of ours.
     """
     if exported_file(model) is not None:
-        raise WeightsError(f"{model} {NOT_EXPLAINED}")
+        raise WeightsError(f"{model} {EXPORTED}")
     if torchvision_name(model) is not None:
-        raise WeightsError(
-            f"{model} is torchvision's own detector, which has no grid to explain. Give the "
-            f"{MODEL_NAME} of a run"
-        )
+        raise WeightsError(f"{model} {TORCHVISIONS}")
     return card_of(model)
 
 
-def target_for(out: Path | None, default: str) -> Path:
+def target_for(out: Path | None, default: str, json_file: Path | None = None) -> Path:
     """Where an explanation is to be written.
 
     Args:
         out: as asked for; None for a free name in the working directory.
         default: that name.
+        json_file: where the numbers go, if to a file.
 
     Raises:
-        DataError: something lies there already, or it is neither .png nor .html.
+        DataError: something lies there already, it is neither .png nor .html, or it is the file of
+            the numbers.
     """
     if out is None:
         return free_file(Path(default))
@@ -56,6 +58,8 @@ def target_for(out: Path | None, default: str) -> Path:
         raise DataError(f"{out} is neither a .png nor a .html file. Give one of the two")
     if out.exists():
         raise DataError(f"{out} is there already. Give another name, or remove it first")
+    if out == json_file:
+        raise DataError(f"{out} cannot hold the picture and the JSON both. Give two names")
     return out
 
 

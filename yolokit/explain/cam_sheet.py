@@ -12,7 +12,7 @@ from yolokit.errors import ConfigError
 from yolokit.explain.cam import Evidence, evidence
 from yolokit.explain.canvas import Canvas, layout
 from yolokit.explain.features import level_names
-from yolokit.explain.heat import enlarged, laid_over, scale_bar
+from yolokit.explain.heat import laid_over, scale_bar
 from yolokit.explain.seen import Seen
 from yolokit.explain.sheet import Figure, Sheet
 from yolokit.models.detector import Detector
@@ -47,7 +47,7 @@ def cam_sheet(
     level = detector.backbone.levels[found.level]
     box = seen.decoded.boxes[0, place]
     figures = [
-        Figure(_drawn(seen, getattr(found, way), box, class_names[label]), caption)
+        Figure(_drawn(seen, getattr(found, way), level.stride, box, class_names[label]), caption)
         for way, caption in _WAYS
     ]
     figures.append(Figure(scale_bar("no evidence", "most"), ""))
@@ -115,14 +115,12 @@ def _place_at(seen: Seen, box: NDArray[np.float32], label: int | None) -> tuple[
 
 
 def _drawn(
-    seen: Seen, values: NDArray[np.float32], box: NDArray[np.float32], name: str
+    seen: Seen, values: NDArray[np.float32], stride: int, box: NDArray[np.float32], name: str
 ) -> NDArray[np.uint8]:
     canvas = Canvas.of(seen, layout(seen, len(_WAYS))[1])
     most = float(values.max())
-    left, top, right, bottom = seen.frame
-    whole = enlarged(values / (most or 1.0), seen.prepared.shape[:2], smooth=True)
-    part = enlarged(whole[top:bottom, left:right], canvas.pixels.shape[:2], smooth=True)
-    covered = laid_over(canvas.pixels, part.clip(0, 1))
+    spread = canvas.spread(values / (most or 1.0), stride, smooth=True)
+    covered = laid_over(canvas.pixels, spread)
     return draw_tagged(covered, canvas.boxes(box), [name], [_BOX])
 
 

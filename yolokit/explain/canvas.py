@@ -74,6 +74,27 @@ class Canvas:
                 self.pixels[lines] * (1 - _LINE_ALPHA) + 255 * _LINE_ALPHA
             )
 
+    def spread(
+        self, values: NDArray[np.floating], stride: float, *, smooth: bool
+    ) -> NDArray[np.float64]:
+        """A map [h, w] over the input at [H, W] canvas pixels, each cell where it lies.
+
+        Args:
+            values: a value a cell.
+            stride: input pixels from cell to cell.
+            smooth: blended from middle to middle of the cells, not in squares.
+        """
+        weights = [
+            _weights(self._inputs(axis) / stride, values.shape[axis], smooth) for axis in (0, 1)
+        ]
+        return np.asarray(weights[0] @ values @ weights[1].T)
+
+    def _inputs(self, axis: int) -> NDArray[np.float64]:
+        """Where the middles of the canvas's pixels lie in the input, along an axis."""
+        side = 1 - axis  # rows lie along y
+        middles = np.arange(self.pixels.shape[axis]) + 0.5
+        return np.asarray(middles / self.scale[side] + self.origin[side])
+
     def outlined(
         self, boxes: NDArray[np.float32], texts: Sequence[str], colours: Sequence[Rgb]
     ) -> NDArray[np.uint8]:
@@ -87,3 +108,12 @@ class Canvas:
         x1, y1 = max(round(float(corners[0])), 0), max(round(float(corners[1])), 0)
         x2, y2 = min(round(float(corners[2])), width), min(round(float(corners[3])), height)
         return (x1, y1, x2, y2) if x2 > x1 and y2 > y1 else None
+
+
+def _weights(places: NDArray[np.float64], cells: int, smooth: bool) -> NDArray[np.float64]:
+    """How much of each cell is at each place, which counts in cells: [places, cells]."""
+    if not smooth:
+        at = np.clip(np.floor(places).astype(int), 0, cells - 1)
+        return np.asarray(np.eye(cells)[at])
+    middles = np.arange(cells) + 0.5
+    return np.stack([np.interp(places, middles, own) for own in np.eye(cells)], axis=1)

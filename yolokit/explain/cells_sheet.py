@@ -25,7 +25,14 @@ _NAMED = 6  # boxes of a figure: of more, the numbers alone can be read
 _FOUND_LEAD = (
     "The network lays a grid over its input ({input}), and every cell proposes {boxes}. "
     "A filled cell is the one that a found box comes from; box and cell have one colour and one "
-    "number. Several cells may have proposed the same object: suppression (NMS) has kept the best."
+    "number. {rivals}"
+)
+_SUPPRESSED = (
+    "Several cells may have proposed the same object: suppression (NMS) has kept the best."
+)
+_ONE_TO_ONE = (
+    "The head is one-to-one: it has learnt to propose each object from one cell, and nothing is "
+    "suppressed."
 )
 _TRUTH_LEAD = (
     "In training each object is given cells that answer for it: they are to predict its box and "
@@ -53,10 +60,13 @@ def found_sheet(seen: Seen, found: CellsFound, names: Sequence[str]) -> Sheet:
         figures.append(Figure(drawn, f"{_words(grid)}: {count}"))
     height, width = seen.prepared.shape[:2]
     boxes = max(grid.boxes_per_cell for grid in found.grids)
+    rivals = _ONE_TO_ONE if seen.decoded.one_to_one else _SUPPRESSED
     return Sheet(
         title="Which cell found what",
         lead=_FOUND_LEAD.format(
-            input=f"{width}x{height} px", boxes="one box" if boxes == 1 else f"{boxes} boxes"
+            input=f"{width}x{height} px",
+            boxes="one box" if boxes == 1 else f"{boxes} boxes",
+            rivals=rivals,
         ),
         figures=figures,
         columns=layout(seen, len(figures))[0],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from yolokit.errors import ConfigError
 from yolokit.explain.before import label_of, truth_of
 from yolokit.explain.cam_sheet import cam_sheet, place_of
 from yolokit.explain.cells import cells_answering, cells_found
@@ -71,7 +72,7 @@ class Explainer:
     def cam(
         self,
         picture: Source,
-        number: int = 1,
+        number: int | None = None,
         *,
         box: Sequence[float] | None = None,
         label: str | None = None,
@@ -81,21 +82,25 @@ class Explainer:
 
         Args:
             picture: to detect in.
-            number: of a found box; the best is 1.
+            number: of a found box; the best is 1. None for that, or with ``box``.
             box: instead, x1, y1, x2, y2 in pixels of the picture: of the boxes decoded there the
                 one that scores best.
             label: the name of the class to explain; None for that of the box.
-            conf: boxes found score more than this, 0..1.
+            conf: boxes found score more than this, 0..1; of no effect with ``box``.
 
         Raises:
-            ConfigError: no box of that number, or no such class.
+            ConfigError: no box of that number, a number and a box both, or no such class.
             ImageError: a picture that cannot be read.
         """
         names = self.card.class_names
         wanted = None if label is None else label_of(label, names)
         seen = look(self.detector, self.card, pixels_of(picture), score_threshold=conf)
+        if number is not None and box is not None:
+            raise ConfigError("give the number of a found box, or a box, not both")
         corners = None if box is None else np.asarray(box, dtype=np.float32)
-        place, chosen = place_of(seen, number=number, box=corners, label=wanted)
+        place, chosen = place_of(
+            seen, number=1 if number is None else number, box=corners, label=wanted
+        )
         return cam_sheet(self.detector, seen, place, chosen, names)
 
     def cells(
@@ -107,7 +112,7 @@ class Explainer:
             picture: to detect in; a path where ``data`` is given.
             data: a data set that holds labels of the picture; given, the cells that answer for its
                 truths are shown instead, with their losses.
-            conf: show what scores more than this, 0..1.
+            conf: show what scores more than this, 0..1; of no effect with ``data``.
 
         Raises:
             ImageError: a picture that cannot be read.

@@ -14,7 +14,7 @@ from torch import fx
 
 from yolokit.drawing import tile
 from yolokit.explain.canvas import Canvas
-from yolokit.explain.heat import coloured, enlarged, scale_bar
+from yolokit.explain.heat import coloured, scale_bar
 from yolokit.explain.layers import shown_name, trunk_block
 from yolokit.explain.seen import Seen, as_batch
 from yolokit.explain.sheet import Figure, Sheet
@@ -45,9 +45,11 @@ def features_sheet(detector: Detector, seen: Seen) -> Sheet:
     for level, name, values in zip(
         detector.backbone.levels, level_names(detector), maps, strict=True
     ):
-        inside = cells_inside(values[0].float().cpu().numpy(), seen, level.stride)
+        cells = values[0].float().cpu().numpy()
+        inside = cells_inside(cells, seen, level.stride)
         chosen = strongest(inside, _CHANNELS)
-        tiles = [canvas.pixels, *(_tile(inside[each], canvas) for each in chosen)]
+        drawn = (_tile(cells[each], inside[each], level.stride, canvas) for each in chosen)
+        tiles = [canvas.pixels, *drawn]
         caption = (
             f"{name}: a cell every {level.stride} px, {level.channels} channels; shown: "
             f"{', '.join(map(str, chosen))}"
@@ -96,7 +98,10 @@ def strongest(values: NDArray[np.floating], count: int) -> list[int]:
     return order
 
 
-def _tile(values: NDArray[np.floating], canvas: Canvas) -> NDArray[np.uint8]:
-    low, high = float(values.min()), float(values.max())
+def _tile(
+    values: NDArray[np.floating], inside: NDArray[np.floating], stride: int, canvas: Canvas
+) -> NDArray[np.uint8]:
+    """A whole map [h, w] over the picture, coloured by the range of its cells inside it."""
+    low, high = float(inside.min()), float(inside.max())
     shares = (values - low) / (high - low if high > low else 1.0)
-    return coloured(enlarged(shares, canvas.pixels.shape[:2], smooth=False))
+    return coloured(canvas.spread(shares.clip(0, 1), stride, smooth=False))

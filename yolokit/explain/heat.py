@@ -1,13 +1,12 @@
 """Values as colours that everybody can tell apart, with the scale they follow.
 
-Shape legend: h × w cells of a map, H × W pixels.
+Shape legend: H × W pixels.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from yolokit.explain.lettering import written
 
@@ -29,15 +28,6 @@ def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     stops = np.linspace(0, 1, len(_VIRIDIS))
     channels = [np.interp(values, stops, _VIRIDIS[:, channel]) for channel in range(3)]
     return np.asarray(np.round(np.stack(channels, -1)), dtype=np.uint8)
-
-
-def enlarged(
-    values: NDArray[np.floating], size_hw: tuple[int, int], *, smooth: bool
-) -> NDArray[np.float32]:
-    """A map [h, w] at [H, W] pixels, blended from cell to cell or in squares."""
-    method = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    picture = Image.fromarray(values.astype(np.float32)).resize(size_hw[::-1], method)
-    return np.asarray(picture, dtype=np.float32)
 
 
 def laid_over(picture: NDArray[np.uint8], values: NDArray[np.floating]) -> NDArray[np.uint8]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from yolokit.explain.sheet import Sheet, Table
 from yolokit.explain.walk import TRUNK, Step, walk
 from yolokit.models.detector import Detector
 from yolokit.plain_text import aligned, tamed
 
 _HEAD = ["output", "parameters", "M mult-adds", "sees px", "stride", ""]
+_TITLE = "What the model is made of"
 _NOTE = (
     "mult-adds: a multiplication and its addition counted once, millions (`yolokit bench` counts "
     "both: GFLOPs). sees: the receptive field, the side of the square of input pixels that a cell "
@@ -56,7 +59,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """The table; printed, it is text.
+    """The table; printed, it is text, in a notebook a picture.
 
     Args:
         rows: in the order in which a picture meets them.
@@ -80,13 +83,31 @@ class Layers:
         names = max(len(row.name) for row in self.rows)
         rows = [[f"{'layer':<{names}}  kind", *_HEAD]]
         rows += [[f"{row.name:<{names}}  {row.kind}", *_cells(row)] for row in self.rows]
+        return tamed("\n".join([aligned(rows), "", self.total, _NOTE]))
+
+    @property
+    def total(self) -> str:
+        """The sums, in words."""
         height, width = self.image_hw
         frozen = f", {self.frozen:,} of them frozen" if self.frozen else ""
-        total = (
+        return (
             f"{self.parameters:,} parameters{frozen}; {self.multiply_adds / 1e6:,.0f} M mult-adds "
             f"({2 * self.multiply_adds / 1e9:.2f} GFLOPs) for a picture of {width}x{height} px"
         )
-        return tamed("\n".join([aligned(rows), "", total, _NOTE]))
+
+    def sheet(self) -> Sheet:
+        """The same as a picture, or a page."""
+        rows = [[row.name, *_cells(row), row.kind] for row in self.rows]
+        table = Table("Layers", ["layer", *_HEAD[:-1], "training", "kind"], rows, texts=2)
+        lead = f"{self.total}. {_NOTE}"
+        return Sheet(title=_TITLE, lead=lead, figures=(), tables=[table], numbers=self.to_dict())
+
+    def save(self, path: str | Path) -> None:
+        """Write it whole or not at all: a PNG, or with ``.html`` a page."""
+        self.sheet().save(path)
+
+    def _repr_png_(self) -> bytes:
+        return self.sheet()._repr_png_()
 
 
 def layer_table(

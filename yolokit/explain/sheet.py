@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from yolokit.drawing import Rgb
+from yolokit.explain.drawn_table import drawn_table
 from yolokit.explain.lettering import written
 from yolokit.files import write_text_atomically, written_atomically
 from yolokit.report.page import Part, Section, page, table
@@ -38,11 +39,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a head, all text, and what they are."""
+    """Rows under a head, all text, and what they are; the last ``texts`` columns are no numbers."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    texts: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -52,7 +54,7 @@ class Sheet:
     Args:
         title: what they explain.
         lead: how to read them.
-        figures: in order.
+        figures: in order; without any, the picture shows the first table.
         columns: figures in a row of the picture.
         tables: that go with them, the shortest first.
         numbers: all that was measured, as plain values.
@@ -67,9 +69,10 @@ class Sheet:
 
     def picture(self) -> NDArray[np.uint8]:
         """[H, W, 3] uint8 RGB: title, how to read, and the figures with their captions."""
+        figures = self.figures or [_of_table(self.tables[0])]
         rows = [
-            _row(self.figures[start : start + self.columns])
-            for start in range(0, len(self.figures), self.columns)
+            _row(figures[start : start + self.columns])
+            for start in range(0, len(figures), self.columns)
         ]
         width = max(_NARROWEST, *(row.shape[1] for row in rows))
         heading = written(self.title, _TITLE_PX, width)
@@ -91,9 +94,9 @@ class Sheet:
     def page(self) -> str:
         """One HTML file that loads nothing."""
         shown = [(_data_uri(each.picture), each.caption) for each in self.figures]
-        parts = [Part("figures", shown)]
+        parts = [Part("figures", shown)] if shown else []
         for number, each in enumerate(self.tables):
-            drawn = table(each.head, each.rows)
+            drawn = table(each.head, each.rows, texts=each.texts)
             parts.append(Part("details", (each.title, [drawn])) if number else drawn)
         return page(self.title, self.lead, [Section("", parts)])
 
@@ -101,6 +104,10 @@ class Sheet:
         stored = io.BytesIO()
         self.image().save(stored, format="PNG")
         return stored.getvalue()
+
+
+def _of_table(shown: Table) -> Figure:
+    return Figure(drawn_table(shown.head, shown.rows, shown.texts), "")
 
 
 def _data_uri(picture: NDArray[np.uint8]) -> str:
