@@ -1,6 +1,7 @@
 """Every block of the README and the docs does what it says, typed by a reader with a tiny set.
 
-A block that stands on several pages, its comments apart, is run on the first.
+A block that stands on several pages, its comments apart, is run on the first, and wherever the page
+works on with what it makes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from doc_blocks import ROOT, SHOWN, Block, blocks, commands, first_of_its_kind, pages
+from doc_blocks import (
+    ROOT,
+    SHOWN,
+    Block,
+    blocks,
+    commands,
+    first_of_its_kind,
+    goes_on_with,
+    pages,
+)
 from doc_place import (
     NOT_RUN,
     SUBSTITUTIONS,
@@ -101,8 +111,9 @@ def read_settings(block: Block) -> None:
 def test_the_blocks_of_a_page_run(
     page: Path, clone: Path, servers: Servers, script: ModuleType
 ) -> None:
-    for block in blocks(page):
-        if block not in NEW:
+    found = blocks(page)
+    for number, block in enumerate(found, 1):
+        if block not in NEW and not goes_on_with(block, found[number:]):
             continue
         if block.is_shell:
             run_shell(block, servers)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,6 +49,13 @@ def test_a_name_is_text_whatever_it_is() -> None:
     page = sheet.page()
     assert "<script>" not in page and page.count("&lt;script&gt;") == 4
     sheet.picture()
+
+
+def test_a_page_holds_all_numbers() -> None:
+    numbers = {"name": "<b>", "maps": {"a": [[1, 2.5], [3, 4]]}}
+    sheet = Sheet(title="t", lead="l", figures=(), numbers=numbers)
+    (stored,) = re.findall(r"<pre>(.*?)</pre>", sheet.page(), re.DOTALL)
+    assert json.loads(html.unescape(stored)) == numbers
 
 
 @pytest.mark.parametrize("rows", [[], [[""]]])

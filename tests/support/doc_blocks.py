@@ -101,6 +101,12 @@ def first_of_its_kind(block: Block, among: Sequence[Block]) -> Block:
     return next(same, block)
 
 
+def goes_on_with(block: Block, later: Sequence[Block]) -> bool:
+    """Whether others work on a run that the block makes."""
+    runs = re.findall(r"--run (\S+)", block.text)
+    return any(run in other.text for run in runs for other in later)
+
+
 def _split_comment(line: str) -> tuple[str, str]:
     """A line's command and comment, which begins at a # outside of quotes."""
     for found in re.finditer(r"(?:^|\s)#", line):

@@ -112,9 +112,7 @@ def answering_sheet(seen: Seen, answering: CellsAnswering, names: Sequence[str])
             ],
             [class_colour(number) for number in shown],
         )
-        answer = f"{sum(counts)} of them answer for {len(shown)} objects"
-        caption = f"{_words(grid)}: {answer if shown else 'none of them answers for anything'}"
-        figures.append(Figure(drawn, caption))
+        figures.append(Figure(drawn, f"{_words(grid)}: {_answers(sum(counts), len(shown))}"))
     terms = " + ".join(f"{value:.3f} {name}" for name, value in answering.loss.items())
     return Sheet(
         title="Which cell answers for which object",
@@ -128,6 +126,12 @@ def answering_sheet(seen: Seen, answering: CellsAnswering, names: Sequence[str])
         tables=[_objects_table(answering, names), _cells_table(answering, names)],
         numbers=answering.to_dict(),
     )
+
+
+def _answers(cells: int, objects: int) -> str:
+    if not objects:
+        return "none of them answers for anything"
+    return f"{cells} of them answer for {objects} object{'s' if objects > 1 else ''}"
 
 
 def _tag(number: int, name: str, among: int) -> str:

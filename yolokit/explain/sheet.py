@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,14 @@ class Sheet:
         for number, each in enumerate(self.tables):
             drawn = table(each.head, each.rows, texts=each.texts)
             parts.append(Part("details", (each.title, [drawn])) if number else drawn)
+        if self.numbers:
+            parts.append(Part("details", ("All numbers, as JSON", [self._all_numbers()])))
         return page(self.title, self.lead, [Section("", parts)])
+
+    def _all_numbers(self) -> Part:
+        """JSON, a line for each of the outermost names."""
+        lines = (f"{json.dumps(name)}: {json.dumps(own)}" for name, own in self.numbers.items())
+        return Part("code", "{\n" + ",\n".join(lines) + "\n}")
 
     def _repr_png_(self) -> bytes:
         stored = io.BytesIO()
