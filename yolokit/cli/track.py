@@ -41,7 +41,8 @@ _DEFAULT_OUT = Path("runs/track")
     "--count-line",
     "lines",
     multiple=True,
-    help="Count what crosses this line, and in which direction; pixels, or percent with %.",
+    help="Count what crosses this line, and in which direction; pixels, percent with %, or "
+    "shares from 0 to 1.",
     metavar="X1,Y1,X2,Y2",
 )
 @click.option(

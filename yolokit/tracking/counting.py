@@ -75,7 +75,7 @@ class Counting:
     """Counts over one film.
 
     Args:
-        lines: each ``x1,y1,x2,y2``, in pixels or with % behind a number.
+        lines: each ``x1,y1,x2,y2``, in pixels, with % behind a number, or in shares from 0 to 1.
         zones: each ``x1,y1,x2,y2,x3,y3`` and more.
 
     Raises:

@@ -1,4 +1,8 @@
-"""Lines and zones as a user writes them: ``x1,y1,x2,y2``, in pixels or percent of a picture."""
+"""Lines and zones as a user writes them: ``x1,y1,x2,y2``, in pixels, percent or shares of 1.
+
+No line or zone fits into a single pixel: where all numbers are from 0 to 1, they are shares of the
+picture's width and height, as other programs write them.
+"""
 
 from __future__ import annotations
 
@@ -88,10 +92,21 @@ def _parse(text: str) -> Outline:
     parts = [part.strip() for part in text.split(",")]
     percent = tuple(part.endswith("%") for part in parts)
     values = tuple(_number(part.removesuffix("%"), text) for part in parts)
-    wrong = [v for v, share in zip(values, percent, strict=True) if share and not 0 <= v <= 100]
-    if wrong:
-        raise ConfigError(f"{wrong[0]:g}% in {text!r} is not from 0% to 100%")
+    if not any(percent) and all(0 <= value <= 1 for value in values):
+        return Outline(text, tuple(100 * value for value in values), (True,) * len(values))
+    for value, share in zip(values, percent, strict=True):
+        _require_clear(value, share, text)
     return Outline(text, values, percent)
+
+
+def _require_clear(value: float, percent: bool, text: str) -> None:
+    if percent and not 0 <= value <= 100:
+        raise ConfigError(f"{value:g}% in {text!r} is not from 0% to 100%")
+    if not percent and 0 < value < 1:
+        raise ConfigError(
+            f"{value:g} in {text!r} may be a share or a pixel. Give {100 * value:g}%, or all "
+            "numbers in pixels, or all as shares from 0 to 1"
+        )
 
 
 def _number(part: str, text: str) -> float:
