@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import itertools
 import os
@@ -12,6 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from yolokit.errors import DataError
+
+_ROOM = "Make room there, or write elsewhere"
+_ADVICE = {  # on what systems refuse
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: _ROOM,
+    errno.EACCES: "Look who may read and write there",
+    errno.EPERM: "Look who may read and write there",
+    errno.EROFS: "Write elsewhere",
+    errno.EEXIST: "Something else has that name; give another",
+    errno.ENOTDIR: "A part of that path is a file; give another",
+    errno.EISDIR: "That is a folder; give a file",
+    errno.ELOOP: "Links lead in a circle there; give another path",
+    errno.ENAMETOOLONG: "Give a shorter name",
+}
 
 
 @contextmanager
@@ -127,6 +143,24 @@ def free_file(path: Path) -> Path:
     """The path itself, or with -2, -3, ... after its stem: the first where nothing lies yet."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
+
+
+def refusal(error: OSError) -> str:
+    """What a system refused, where, and what to do."""
+    where = f"{error.filename}: " if error.filename is not None else ""
+    advice = _ADVICE.get(error.errno or 0, "--debug shows where it happened")
+    return f"{where}{error.strerror or error}. {advice}"
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an ``OSError`` of a file that is open already say which file it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def shown_path(path: Path) -> Path:

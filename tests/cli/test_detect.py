@@ -369,7 +369,7 @@ def test_only_some_classes(
     assert detect("x.png", "--classes", "Whit") == 1
     assert "no class 'Whit'. Did you mean white? Its" in capsys.readouterr().err
     assert detect("x.png", "--classes", "2") == 1
-    assert "the model knows no class 2. Its classes" in capsys.readouterr().err
+    assert "no class 2. Numbers are labels, 0 to 1, not category" in capsys.readouterr().err
     assert found("--classes", "1", "--max-objects", "3") == white[:3]
 
 

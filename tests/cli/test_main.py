@@ -112,11 +112,17 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     ],
 )
 def test_an_empty_word_and_nan_are_wrong_usage(
-    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Of an unset variable of the shell nothing is left, and a path of nothing is everything."""
     monkeypatch.chdir(tmp_path)
     assert cli_main.main(words) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1 and "?." not in said and ".." not in said
+    assert ("Is a variable of the shell unset? See yolokit --help\n" in said) != ("nan" in words)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -39,7 +39,7 @@ def test_a_video_has_the_format_asked_for(
     tiny_model: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
     ffmpeg: bool,
     options: list[str],
     name: str | None,
@@ -50,10 +50,12 @@ def test_a_video_has_the_format_asked_for(
     else:
         monkeypatch.setenv("PATH", "")
     out = detect_in_a_film(tiny_model, tmp_path, *options)
-    last = capsys.readouterr().out.splitlines()[-1]
+    said = capfd.readouterr()
+    last = said.out.splitlines()[-1]
     if name is None:
         assert not out.exists() or list(out.iterdir()) == []
         return
+    assert said.err == ""  # of OpenCV and FFmpeg, too
     assert [path.name for path in out.iterdir()] == [name]
     capture = cv2.VideoCapture(str(out / name))
     assert int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") == codec

@@ -88,23 +88,24 @@ def command(
     # Before cv2 is loaded: FFmpeg's own remarks would drown the one line that says what is wrong.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    from yolokit.cli.detect_jobs import Wanted, plan_jobs
+    from yolokit.cli.detect_jobs import Wanted, plan_jobs, readable_jobs
     from yolokit.cli.detect_run import run
     from yolokit.cli.progress import stop_on_signals
-    from yolokit.cli.watching import Manner, live_view, output_folder
+    from yolokit.cli.watching import Manner, live_view, output_folder, tell_skipped
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
     from yolokit.inference.predictor import Predictor
     from yolokit.video.detect import Outputs
 
-    jobs = plan_jobs(source)
+    jobs, skipped = readable_jobs(plan_jobs(source))
+    tell_skipped(skipped)
     predictor = Predictor.load(model, device=device, precision=precision)
     names = predictor.class_names
     wanted = Wanted.of(predictor, conf=conf, iou=iou, max_objects=max_objects, classes=classes)
     drawn = save_images or save_video or show
     if drawn and not hide_labels and (note := font_note(names)) is not None:
         click.echo(f"note: {note}", err=True)
-    partly, stopped = False, None
+    partly, stopped = bool(skipped), None
     outputs = Outputs(
         pictures=save_images,
         video=video_format if save_video else None,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from yolokit.data.coco_tree import CocoTree
     from yolokit.inference.predictor import Predictor
-    from yolokit.video.frames import Source
+    from yolokit.video.frames import Skipped, Source
 
 
 @dataclass(frozen=True)
@@ -117,3 +118,17 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
                 for name, tree in trees.items()
             ]
     return [Job(find_sources(words, sys.stdin))]
+
+
+def readable_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[Skipped]]:
+    """The jobs without films that cannot be read, and these.
+
+    Raises:
+        SourceError: none of the sources can be read.
+    """
+    from yolokit.video.ahead import look_ahead
+
+    ahead = look_ahead([source for job in jobs for source in job.sources])
+    readable = set(ahead.readable)
+    kept = [replace(job, sources=[s for s in job.sources if s in readable]) for job in jobs]
+    return kept, ahead.skipped

@@ -94,6 +94,11 @@ class Teller:
         )
         self._source = None
 
+    def break_off(self) -> None:
+        """The source has not ended, and nothing is said of it."""
+        self._line.clear()
+        self._source = None
+
     def record(self, frame: Frame, detections: Detections) -> dict[str, Any]:
         """What a line of JSON says of a frame."""
         return to_record(frame, detections, self._names)

@@ -8,10 +8,18 @@ from pathlib import Path
 
 from yolokit.cli.detect_jobs import Job, Wanted
 from yolokit.cli.detect_lines import Teller
-from yolokit.cli.watching import Manner, Watch, free_json, tell_end, tell_left_out
+from yolokit.cli.watching import (
+    Manner,
+    Watch,
+    free_json,
+    tell_end,
+    tell_left_out,
+    telling_kept,
+)
 from yolokit.inference.predictor import Predictor
-from yolokit.video.detect import Outcome, Outputs, Painter, detect
+from yolokit.video.detect import Outputs, Painter, detect
 from yolokit.video.frames import Kind
+from yolokit.video.walk import Outcome
 
 
 def run(
@@ -27,23 +35,25 @@ def run(
     teller = Teller(names, pictures, quiet=manner.quiet, as_json=manner.as_json)
     watch = Watch(predictor, wanted, teller, manner.view, Painter(names, outputs.style))
     began = time.monotonic()
-    outcome = detect(
-        job.sources,
-        watch.predict,
-        job.folder(out),
-        class_names=names,
-        batch_size=watch.batch_size,
-        outputs=replace(
-            outputs,
-            json_file=free_json(job.json_file(out)) if manner.save_json else None,
-            category_ids=job.category_ids(predictor),
-        ),
-        observe=watch.observe,
-        stop=manner.stop,
-    )
-    teller.end_film()
+    aloud = not (manner.quiet or manner.as_json)
+    with telling_kept(teller, aloud=aloud):
+        outcome = detect(
+            job.sources,
+            watch.predict,
+            job.folder(out),
+            class_names=names,
+            batch_size=watch.batch_size,
+            outputs=replace(
+                outputs,
+                json_file=free_json(job.json_file(out)) if manner.save_json else None,
+                category_ids=job.category_ids(predictor),
+            ),
+            observe=watch.observe,
+            ended=teller.end_film,
+            stop=manner.stop,
+        )
     watch.tell_full()
     tell_left_out(outcome)
-    if not (manner.quiet or manner.as_json):
+    if aloud:
         tell_end(outcome, teller, time.monotonic() - began, job.folder(out))
     return outcome

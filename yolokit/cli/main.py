@@ -5,7 +5,6 @@ Only click is imported here, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import sys
@@ -40,20 +39,6 @@ FAILED = 1
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 _LONGEST_LINE, _END = 4000, 500  # characters of an error; of its end, what is kept if it is longer
 _EMPTY_VALUE = re.compile(r"--[a-z-]+=\s*")
-_ROOM = "Make room there, or write elsewhere"
-_ADVICE = {  # on what systems refuse
-    errno.ENOSPC: _ROOM,
-    errno.EDQUOT: _ROOM,
-    errno.EFBIG: _ROOM,
-    errno.EACCES: "Look who may read and write there",
-    errno.EPERM: "Look who may read and write there",
-    errno.EROFS: "Write elsewhere",
-    errno.EEXIST: "Something else has that name; give another",
-    errno.ENOTDIR: "A part of that path is a file; give another",
-    errno.EISDIR: "That is a folder; give a file",
-    errno.ELOOP: "Links lead in a circle there; give another path",
-    errno.ENAMETOOLONG: "Give a shorter name",
-}
 
 
 @dataclass
@@ -214,7 +199,8 @@ def _show(error: click.ClickException) -> None:
         error, reason = (error, reason) if here is None else (_ToldError(here), here)
     if isinstance(error, click.UsageError) and not isinstance(error, _ToldError):
         path = context.command_path if context is not None else "yolokit"
-        reason = f"{reason.rstrip('.')}. See {path} --help"
+        whole = reason if reason.endswith("?") else f"{reason.rstrip('.')}."
+        reason = f"{whole} See {path} --help"
     click.echo(f"error: {reason}", err=True)
 
 
@@ -254,9 +240,9 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return f"out of memory ({reason}). Use a smaller batch or image size"
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename is not None else ""
-        advice = _ADVICE.get(error.errno or 0, "--debug shows where it happened")
-        return f"{where}{error.strerror}. {advice}"
+        from yolokit.files import refusal
+
+        return refusal(error)
     kind = type(error).__name__
     return f"{kind}: {reason}. This is a bug in yolokit; run again with --debug to see where"
 

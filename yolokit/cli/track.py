@@ -127,18 +127,22 @@ def command(
     from yolokit.cli.detect_jobs import Wanted
     from yolokit.cli.progress import stop_on_signals
     from yolokit.cli.track_run import Asked, run
-    from yolokit.cli.watching import Manner, live_view, output_folder
+    from yolokit.cli.watching import Manner, live_view, output_folder, tell_skipped
     from yolokit.drawing import Style
     from yolokit.fonts import font_note
     from yolokit.inference.predictor import Predictor
+    from yolokit.tracking.count_films import require_fit
     from yolokit.tracking.counting import Counting
     from yolokit.tracking.films import find_films
     from yolokit.tracking.library import require_library
     from yolokit.tracking.track import TrackOutputs
+    from yolokit.video.ahead import look_ahead
 
     Counting(lines=lines, zones=zones)  # refuses what is none
     require_library()
-    films = find_films(source, sys.stdin, fps=fps)
+    ahead = look_ahead(find_films(source, sys.stdin, fps=fps))
+    require_fit(ahead.sizes, lines=lines, zones=zones)
+    tell_skipped(ahead.skipped)
     predictor = Predictor.load(model, device=device, precision=precision)
     names = predictor.class_names
     wanted = Wanted.of(predictor, conf=conf, iou=iou, max_objects=max_objects, classes=classes)
@@ -159,9 +163,9 @@ def command(
         manner = Manner(
             save_json=save_json, quiet=quiet, as_json=as_json, stop=stopping.event, view=view
         )
-        outcome = run(films, predictor, wanted, asked, folder, outputs, manner)
+        outcome = run(ahead.readable, predictor, wanted, asked, folder, outputs, manner)
         stopped = stopping.number
     if stopped is not None:
         ctx.exit(128 + stopped)
-    if outcome.skipped or outcome.broken_off:
+    if ahead.skipped or outcome.skipped or outcome.broken_off:
         ctx.exit(SKIPPED_SOME)

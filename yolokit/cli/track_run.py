@@ -13,7 +13,14 @@ import click
 
 from yolokit.cli.detect_jobs import Wanted
 from yolokit.cli.detect_lines import Teller
-from yolokit.cli.watching import Manner, Watch, free_json, tell_end, tell_left_out
+from yolokit.cli.watching import (
+    Manner,
+    Watch,
+    free_json,
+    tell_end,
+    tell_left_out,
+    telling_kept,
+)
 from yolokit.inference.exported import least_score
 from yolokit.inference.predictor import Predictor
 from yolokit.inference.words import listed_counts
@@ -26,8 +33,8 @@ from yolokit.tracking.track import Following, TrackOutputs, track
 from yolokit.tracking.tracker import TrackerName
 from yolokit.tracking.votes import ClassVotes
 from yolokit.types import Detections
-from yolokit.video.detect import Outcome
 from yolokit.video.frames import Frame, Source
+from yolokit.video.walk import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,22 +133,24 @@ def run(
     overlap = predictor.card.predict.iou_threshold if wanted.iou is None else wanted.iou
     follower = library_follower(asked.tracker, score_threshold=wanted.conf, iou_threshold=overlap)
     began = time.monotonic()
-    outcome = track(
-        films,
-        watch.predict,
-        Following(follower=follower, lines=asked.lines, zones=asked.zones),
-        out,
-        class_names=names,
-        batch_size=watch.batch_size,
-        outputs=replace(
-            outputs, json_file=free_json(out / "tracks.json") if manner.save_json else None
-        ),
-        observe=watch.observe,
-        stop=manner.stop,
-    )
-    teller.end_film()
+    aloud = not (manner.quiet or manner.as_json)
+    with telling_kept(teller, aloud=aloud):
+        outcome = track(
+            films,
+            watch.predict,
+            Following(follower=follower, lines=asked.lines, zones=asked.zones),
+            out,
+            class_names=names,
+            batch_size=watch.batch_size,
+            outputs=replace(
+                outputs, json_file=free_json(out / "tracks.json") if manner.save_json else None
+            ),
+            observe=watch.observe,
+            ended=teller.end_film,
+            stop=manner.stop,
+        )
     watch.tell_full()
     tell_left_out(outcome)
-    if not (manner.quiet or manner.as_json):
+    if aloud:
         tell_end(outcome, teller, time.monotonic() - began, out)
     return outcome

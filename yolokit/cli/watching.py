@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,9 @@ from yolokit.inference.predictor import Predictor
 from yolokit.plain_text import tamed
 from yolokit.serving.watch import open_view
 from yolokit.types import Detections
-from yolokit.video.detect import Outcome
-from yolokit.video.frames import Frame, Kind
+from yolokit.video.frames import Frame, Kind, Skipped
 from yolokit.video.view import View
+from yolokit.video.walk import Outcome, UnfinishedError
 
 _SHOWN = 20  # skipped sources named one by one
 # Frames a step. Two cores detect 1.25 times as many a second in fours as one by one; eights are no
@@ -146,14 +146,32 @@ def free_json(wanted: Path) -> Path:
     return file
 
 
+def tell_skipped(skipped: Sequence[Skipped]) -> None:
+    """Name what was not read."""
+    for each in skipped[:_SHOWN]:
+        click.echo(f"skipped: {tamed(str(each))}", err=True)
+    if len(skipped) > _SHOWN:
+        click.echo(f"skipped: {len(skipped) - _SHOWN} more", err=True)
+
+
 def tell_left_out(outcome: Outcome) -> None:
     """Name what was not read, or not as it is."""
     for note in outcome.notes:
         click.echo(f"note: {tamed(note)}", err=True)
-    for skipped in outcome.skipped[:_SHOWN]:
-        click.echo(f"skipped: {tamed(str(skipped))}", err=True)
-    if len(outcome.skipped) > _SHOWN:
-        click.echo(f"skipped: {len(outcome.skipped) - _SHOWN} more", err=True)
+    tell_skipped(outcome.skipped)
+
+
+@contextmanager
+def telling_kept(teller: Teller, *, aloud: bool) -> Iterator[None]:
+    """Say what is finished where a walk inside fails, before its error is told."""
+    try:
+        yield
+    except UnfinishedError as error:
+        teller.break_off()
+        tell_left_out(error.finished)
+        if aloud and error.finished.written:
+            click.echo(f"kept: {_few(error.finished.written)}")
+        raise
 
 
 def tell_end(outcome: Outcome, teller: Teller, seconds: float, folder: Path) -> None:
@@ -172,5 +190,10 @@ def _written(outcome: Outcome, folder: Path) -> str:
     if not files:
         return "nothing written"
     if len(files) <= 2:
-        return "written: " + tamed(", ".join(map(str, files)))
+        return f"written: {_few(files)}"
     return f"{len(files)} files written to {tamed(str(folder))}"
+
+
+def _few(files: Sequence[Path]) -> str:
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return tamed(", ".join(map(str, files[:_SHOWN]))) + more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -20,7 +20,8 @@ def labels_of(wanted: Classes | None, class_names: Sequence[str]) -> list[int] |
     """Labels of the classes that are named, ascending; None, for all of them, where none is.
 
     Args:
-        wanted: names, labels 0..C-1, or one of either.
+        wanted: names, labels 0..C-1, or one of either. A label is a class's place in the model's
+            list, never the category id of a COCO file.
         class_names: C names.
 
     Raises:
@@ -28,7 +29,8 @@ def labels_of(wanted: Classes | None, class_names: Sequence[str]) -> list[int] |
     """
     if wanted is None:
         return None
-    asked = [wanted] if isinstance(wanted, str | int) else [*wanted]
+    many = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes)
+    asked = [*wanted] if many else [wanted]  # type: ignore[misc]
     unknown = [each for each in asked if not _known(each, class_names)]
     if unknown or not asked:
         raise ConfigError(_refusal(unknown, class_names))
@@ -43,15 +45,19 @@ def split_classes(words: str, class_names: Sequence[str]) -> list[str | int]:
     return [int(part) if part.isdecimal() and part not in class_names else part for part in parts]
 
 
-def _known(each: str | int, class_names: Sequence[str]) -> bool:
+def _known(each: object, class_names: Sequence[str]) -> bool:
     if isinstance(each, str):
         return each in class_names
-    whole = isinstance(each, int | np.integer) and not isinstance(each, bool)
-    return whole and 0 <= each < len(class_names)
+    return _is_number(each) and 0 <= int(each) < len(class_names)
 
 
-def _refusal(unknown: Sequence[str | int], class_names: Sequence[str]) -> str:
-    missing = ", ".join(map(repr, unknown)) or "without a name"
+def _is_number(each: object) -> TypeGuard[int | np.integer[Any]]:
+    return isinstance(each, int | np.integer) and not isinstance(each, bool)
+
+
+def _refusal(unknown: Sequence[object], class_names: Sequence[str]) -> str:
+    shown = (str(each) if _is_number(each) else repr(each) for each in unknown)
+    missing = ", ".join(shown) or "without a name"
     by_folded = {name.casefold(): name for name in class_names}
     near = [
         by_folded[found]
@@ -60,4 +66,15 @@ def _refusal(unknown: Sequence[str | int], class_names: Sequence[str]) -> str:
     ]
     meant = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
     known = ", ".join(class_names[:_SHOWN]) + (", …" if len(class_names) > _SHOWN else "")
-    return f"the model knows no class {missing}. {meant}Its classes are {known}"
+    advice = _advice(unknown, class_names) or meant
+    return f"the model knows no class {missing}. {advice}Its classes are {known}"
+
+
+def _advice(unknown: Sequence[object], class_names: Sequence[str]) -> str:
+    for each in unknown:
+        parts = split_classes(each, class_names) if isinstance(each, str) else []
+        if len(parts) > 1 and all(_known(part, class_names) for part in parts):
+            return f"Give a list: {parts}. "
+        if _is_number(each) or (isinstance(each, str) and each.isdecimal()):
+            return f"Numbers are labels, 0 to {len(class_names) - 1}, not category ids. "
+    return ""

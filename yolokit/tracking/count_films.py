@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from yolokit.errors import ConfigError
 from yolokit.tracking.counting import Counted, Counting
@@ -34,8 +34,25 @@ class CountEachFilm:
         if frame.source is not self._source:
             self._counting, self._source = self._begin(), frame.source
         found, image_hw = detections, (frame.image.shape[0], frame.image.shape[1])
-        try:
-            counts = self._counting.step(found, at_ms=frame.pts_ms, image_hw=image_hw)
-        except ConfigError as error:
-            raise ConfigError(f"{frame.source.name}: {error}") from error
+        counts = self._counting.step(found, at_ms=frame.pts_ms, image_hw=image_hw)
         return Counted(found.boxes, found.scores, found.labels, found.track_ids, counts)
+
+
+def require_fit(
+    sizes: Mapping[Source, tuple[int, int]], *, lines: Sequence[str], zones: Sequence[str]
+) -> None:
+    """Refuse lines and zones that lie outside one of several films, before any is looked at.
+
+    Args:
+        sizes: (height, width) of each film, pixels.
+        lines: as for ``Counting``; so are ``zones``.
+
+    Raises:
+        ConfigError: naming the film; or what is no line or zone.
+    """
+    counting = Counting(lines=lines, zones=zones)
+    for film, image_hw in sizes.items():
+        try:
+            counting.require_fit(image_hw)
+        except ConfigError as error:
+            raise ConfigError(f"{film.name}: {error}") from error

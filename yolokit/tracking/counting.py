@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -90,6 +91,15 @@ class Counting:
         self._zones: list[ZoneWatch] = []
         self._passed = [{"in": Counter[int](), "out": Counter[int]()} for _ in lines]
         self._visits = [_Visits() for _ in zones]
+
+    def require_fit(self, image_hw: tuple[int, int]) -> None:
+        """Refuse a picture's (height, width), pixels, for which ``step`` would fail.
+
+        Raises:
+            ConfigError: a line or zone lies outside the picture, or has no extent.
+        """
+        for outline in chain(*self._outlines):
+            outline.points(image_hw)
 
     def step(self, detections: Detections, *, at_ms: float, image_hw: tuple[int, int]) -> Counts:
         """Count one frame.

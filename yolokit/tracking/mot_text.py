@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from yolokit.errors import SourceError
-from yolokit.files import written_atomically
+from yolokit.files import naming, written_atomically
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Source
 from yolokit.video.names import OutputNames
@@ -28,19 +28,28 @@ class MotSink:
         self._names = OutputNames(folder, [])
         self._source: Source | None = None
         self._scope = ExitStack()
+        self._path: Path
         self._write: Callable[[str], object]
 
     def write(self, frame: Frame, detections: Detections) -> None:
         """Write a frame's boxes."""
         if frame.source is not self._source:
-            self.close()
+            self.end_source()
             self._open(frame.source)
-        self._write(to_mot_text(detections, frame.index))
+        with naming(self._path):
+            self._write(to_mot_text(detections, frame.index))
 
-    def close(self) -> None:
+    def end_source(self) -> None:
         """The film has ended: its file appears."""
+        if self._source is None:
+            return
         self._scope.close()
         self._source = None
+        self.written.append(self._path)
+
+    def close(self) -> None:
+        """The last film has ended."""
+        self.end_source()
 
     def abort(self) -> None:
         """Drop the file of the film that did not end."""
@@ -50,8 +59,7 @@ class MotSink:
         path = self._names.name(source, ".txt")
         temporary = self._scope.enter_context(written_atomically(path))
         self._write = self._scope.enter_context(temporary.open("w", encoding="ascii")).write
-        self._source = source
-        self.written.append(path)
+        self._source, self._path = source, path
 
 
 def to_mot_text(detections: Detections, frame: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from yolokit.drawing import PLAIN, Style
@@ -13,12 +13,12 @@ from yolokit.tracking.follower import Follower
 from yolokit.tracking.mot_text import MotSink
 from yolokit.tracking.painter import TrackPainter
 from yolokit.tracking.records import track_record
-from yolokit.video.detect import Outcome, walk
 from yolokit.video.frames import Source
 from yolokit.video.names import OutputNames
 from yolokit.video.pipeline import Follow, Observe, Predict
 from yolokit.video.sinks import AnnotatedSink, RecordSink, Sink
 from yolokit.video.video_file import VideoFormat
+from yolokit.video.walk import Ended, Outcome, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,38 +75,38 @@ def track(
     batch_size: int = 1,
     outputs: TrackOutputs | None = None,
     observe: Observe | None = None,
+    ended: Ended | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
     """Follow the objects of every film and write what is wanted.
 
     Args:
         sources: films, one after the other.
-        predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``. Its boxes
-            score more than ``weak_threshold``.
+        predict: see ``walk``; so are ``batch_size``, ``observe``, ``ended`` and ``stop``. Its
+            boxes score more than ``weak_threshold``.
         following: ids and counts.
         folder: where files go; no source is ever overwritten.
         class_names: name of each label.
         outputs: what is written; the drawn films by default.
 
     Raises:
-        ConfigError: a line or zone that is none, or lies outside a film's picture.
-        SourceError: as for ``yolokit.video.detect.detect``.
+        ConfigError: a line or zone that is none.
+        UnfinishedError, SourceError: as for ``yolokit.video.detect.detect``; also a line or zone
+            that lies outside a film's picture (``require_fit`` can tell before).
     """
     outputs = outputs or TrackOutputs()
     annotated = AnnotatedSink(
         OutputNames(folder, sources), outputs.painter(class_names), videos=outputs.video
     )
-    outcome = walk(
+    return walk(
         sources,
         predict,
         [annotated, *_more_sinks(outputs, folder, class_names)],
         batch_size=batch_size,
         follow=following.follow(),
         observe=observe,
+        ended=ended,
         stop=stop,
-    )
-    return replace(
-        outcome, notes=[*outcome.notes, *annotated.notes], hints=[*outcome.hints, *annotated.hints]
     )
 
 

@@ -1,10 +1,10 @@
-"""One walk from sources to files: decode, predict, draw, record."""
+"""What `yolokit detect` writes of the frames of its sources."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,36 +12,14 @@ from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CocoTree
 from yolokit.drawing import PLAIN, Style, draw_detections
-from yolokit.errors import SourceError
 from yolokit.types import Detections
-from yolokit.video.frames import Frame, Kind, Skipped, Source
+from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
 from yolokit.video.object_sinks import CropSink, TextSink
-from yolokit.video.pipeline import Follow, Observe, Predict, run_pipeline
-from yolokit.video.reader import FrameReader
+from yolokit.video.pipeline import Observe, Predict
 from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
 from yolokit.video.video_file import VideoFormat
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a walk did.
-
-    Args:
-        frames: read, predicted and consumed.
-        written: files, in the order they were finished.
-        skipped: sources that could not be read.
-        notes: sources that were read in part, and what of them is not in the files.
-        broken_off: whether a live source stopped sending.
-        hints: what to do where a file does not play.
-    """
-
-    frames: int
-    written: list[Path]
-    skipped: list[Skipped]
-    notes: list[str]
-    broken_off: bool
-    hints: list[str] = field(default_factory=list)
+from yolokit.video.walk import Ended, Outcome, walk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +71,21 @@ def detect(
     batch_size: int = 1,
     outputs: Outputs | None = None,
     observe: Observe | None = None,
+    ended: Ended | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
     """Detect in every source and write what is wanted of it.
 
     Args:
         sources: read one after the other.
-        predict: see ``run_pipeline``; so are ``batch_size``, ``observe`` and ``stop``.
+        predict: see ``walk``; so are ``batch_size``, ``observe``, ``ended`` and ``stop``.
         folder: where files go; no source is ever overwritten.
         class_names: name of each label.
         outputs: what is written; annotated pictures and videos by default.
 
     Raises:
-        SourceError: no source could be read, or a thread failed. Nothing half-written is left
-            under a final name; an unfinished video stays as ``NAME.part.mp4``, ``.mkv`` or
-            ``.webm``.
+        UnfinishedError, SourceError: as for ``walk``. Nothing half-written is left under a final
+            name; an unfinished video stays as ``NAME.part.mp4``, ``.mkv`` or ``.webm``.
     """
     outputs = outputs or Outputs()
     annotated = AnnotatedSink(
@@ -117,65 +95,14 @@ def detect(
         videos=outputs.video,
     )
     sinks = [annotated, *_more_sinks(outputs, folder, class_names)]
-    outcome = walk(sources, predict, sinks, batch_size=batch_size, observe=observe, stop=stop)
-    return replace(
-        outcome, notes=[*outcome.notes, *annotated.notes], hints=[*outcome.hints, *annotated.hints]
-    )
-
-
-def walk(
-    sources: Sequence[Source],
-    predict: Predict,
-    sinks: Sequence[Sink],
-    *,
-    batch_size: int = 1,
-    follow: Follow | None = None,
-    observe: Observe | None = None,
-    stop: threading.Event | None = None,
-) -> Outcome:
-    """Detect in every source and give each frame to every sink; all are closed, or aborted.
-
-    Args:
-        sources: read one after the other.
-        predict: see ``run_pipeline``; so are ``batch_size``, ``follow``, ``observe`` and ``stop``.
-        sinks: in their order.
-
-    Raises:
-        SourceError: as for ``detect``.
-    """
-    reader = FrameReader(sources)
-    drops = _Drops()
-
-    def consume(frame: Frame, detections: Detections) -> None:
-        drops.count(frame)
-        for sink in sinks:
-            sink.write(frame, detections)
-
-    try:
-        frames = run_pipeline(
-            reader,
-            predict,
-            consume,
-            batch_size=batch_size,
-            follow=follow,
-            observe=observe,
-            stop=stop,
-        )
-        if frames == 0 and reader.skipped:
-            more = f" ({len(sources)} sources, none of them readable)" if len(sources) > 1 else ""
-            raise SourceError(f"{reader.skipped[0]}{more}")
-        for sink in sinks:
-            sink.close()
-    except BaseException:
-        for sink in sinks:
-            sink.abort()
-        raise
-    return Outcome(
-        frames=frames,
-        written=[path for sink in sinks for path in sink.written],
-        skipped=reader.skipped,
-        notes=[*reader.notes, *drops.notes()],
-        broken_off=reader.broken_off,
+    return walk(
+        sources,
+        predict,
+        sinks,
+        batch_size=batch_size,
+        observe=observe,
+        ended=ended,
+        stop=stop,
     )
 
 
@@ -188,27 +115,6 @@ def _more_sinks(outputs: Outputs, folder: Path, class_names: Sequence[str]) -> I
         yield RowSink(outputs.json_file, outputs.category_ids)
     elif outputs.json_file is not None:
         yield RecordSink(outputs.json_file, class_names)
-
-
-class _Drops:
-    """Counts the frames of live sources that were passed over for newer ones."""
-
-    def __init__(self) -> None:
-        self._seen: dict[Source, tuple[int, int]] = {}  # how many frames, the last one's number
-
-    def count(self, frame: Frame) -> None:
-        """One frame was looked at."""
-        if frame.live:
-            self._seen[frame.source] = self._seen.get(frame.source, (0, 0))[0] + 1, frame.index
-
-    def notes(self) -> list[str]:
-        """A sentence for each source of which frames were dropped."""
-        return [
-            f"{source.name}: {last + 1 - count} of {last + 1} frames were dropped, so that the "
-            "newest is always looked at"
-            for source, (count, last) in self._seen.items()
-            if count < last + 1
-        ]
 
 
 def dataset_sources(tree: CocoTree, folder: Path) -> list[Source]:

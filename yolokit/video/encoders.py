@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
+from yolokit.video.remarks import without_remark
 
 _CODECS = {".mp4": "mp4v", ".webm": "VP80"}
 _RESCUES = {".mp4": ".mkv", ".webm": ".webm"}  # what plays though its writing was cut short
+# WebM has names for codecs instead of tags; OpenCV prints so, at any level of its log, and goes on.
+_NO_TAG = re.compile(rb"OpenCV: FFMPEG: tag 0x\w+/'VP80' is not supported with codec id ")
 _CLOCK_S = 0.001  # what Matroska and WebM round times to
 
 
@@ -70,7 +74,8 @@ class OpenCvEncoder:
         self._writers = []
         for target in dict.fromkeys((self._whole, self.rescue)):
             code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
-            writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, size_wh)
+            with without_remark(_NO_TAG):
+                writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, size_wh)
             if not writer.isOpened():
                 self.abort()
                 raise SourceError(

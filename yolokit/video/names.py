@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from yolokit.video.video_file import rescues_of
 
 _VIDEOS = (".mp4", ".webm")
 _UNSAFE = re.compile(r"[^\w.-]+")  # of a URL: slashes, colons, question marks
+_LONGEST_STEM = 200  # bytes; systems take names of 255, and temporary ones are longer than final
 
 
 class OutputNames:
@@ -54,12 +56,19 @@ def _stems(source: Source) -> Iterator[str]:
     """Without end: a source's own name, with its folder's, numbered."""
     stem = _UNSAFE.sub("_", source.name).strip("_") or "stream"
     if source.path is not None:
-        yield source.path.stem
+        yield _short(source.path.stem)
         stem = f"{source.path.absolute().parent.name}_{source.path.stem}"
     elif source.file_name is not None:  # a picture's address
-        yield _UNSAFE.sub("_", source.file_name.stem).strip("_.") or stem
+        yield _short(_UNSAFE.sub("_", source.file_name.stem).strip("_.") or stem)
+    stem = _short(stem)
     yield stem
     yield from (f"{stem}_{number}" for number in itertools.count(2))
+
+
+def _short(stem: str) -> str:
+    """Its beginning, where it is too long for a name that grows."""
+    whole = os.fsencode(stem)
+    return stem if len(whole) <= _LONGEST_STEM else whole[:_LONGEST_STEM].decode(errors="ignore")
 
 
 def _key(path: Path) -> str:

@@ -69,6 +69,9 @@ class CropSink:
             save_picture(path, cut_out(frame.image, box))
             self.written.append(path)
 
+    def end_source(self) -> None:
+        """All is written."""
+
     def close(self) -> None:
         """All is written."""
 
@@ -96,6 +99,9 @@ class TextSink:
         height, width = frame.image.shape[:2]
         write_text_atomically(path, to_yolo_text(detections, (height, width)))
         self.written.append(path)
+
+    def end_source(self) -> None:
+        """All is written."""
 
     def close(self) -> None:
         """All is written."""

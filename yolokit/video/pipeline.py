@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.errors import SourceError, YolokitError
+from yolokit.files import refusal
 from yolokit.types import Detections
 from yolokit.video.frames import Frame
 
@@ -83,7 +85,8 @@ def run_pipeline(
     decoding.join()
     for failure, doing in ((consuming.failure, "writing"), (decoding.failure, "reading")):
         if failure is not None:
-            raise _as_source_error(failure, doing) from failure
+            with failing(doing):
+                raise failure
     return consuming.count
 
 
@@ -104,7 +107,8 @@ def decoded(frames: Iterable[Frame], stop: threading.Event) -> Iterator[Frame]:
         stop.set()
         decoding.join()
     if decoding.failure is not None:
-        raise _as_source_error(decoding.failure, "reading") from decoding.failure
+        with failing("reading"):
+            raise decoding.failure
 
 
 class _Channel(Generic[T]):
@@ -234,8 +238,16 @@ def batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
         yield batch
 
 
-def _as_source_error(error: BaseException, doing: str) -> BaseException:
-    if isinstance(error, YolokitError):
-        return error
-    reason = " ".join(str(error).split())
-    return SourceError(f"{doing} failed: {type(error).__name__}: {reason}. --debug shows where")
+@contextmanager
+def failing(doing: str) -> Iterator[None]:
+    """Say of what fails inside that it failed while ``doing``; yolokit's own errors say it all."""
+    try:
+        yield
+    except YolokitError:
+        raise
+    except OSError as error:
+        raise SourceError(f"{doing} failed: {refusal(error)}") from error
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        kind = type(error).__name__
+        raise SourceError(f"{doing} failed: {kind}: {reason}. --debug shows where") from error

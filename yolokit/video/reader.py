@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -13,7 +13,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from yolokit.data.images import decode_image, picture_count, read_image
-from yolokit.errors import ImageError
+from yolokit.errors import ImageError, SourceError
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.sources import RAW_SUFFIXES
 
@@ -54,7 +54,11 @@ class FrameReader:
         self._clock = clock
 
     def __iter__(self) -> Iterator[Frame]:
-        for source in self.sources:
+        return self.read(self.sources)
+
+    def read(self, sources: Sequence[Source]) -> Generator[Frame, None, None]:
+        """The frames of some of them."""
+        for source in sources:
             if source.kind is Kind.IMAGE:
                 yield from self._picture(source)
             elif source.frames:
@@ -135,6 +139,12 @@ class FrameReader:
             )
         elif math.isfinite(stated) and count < stated:
             self.notes.append(f"{source.name} states {stated:.0f} frames, {count} could be decoded")
+
+
+def unreadable(skipped: Sequence[Skipped], sources: int) -> SourceError:
+    """What to say where none of so many sources could be read."""
+    more = f" ({sources} sources, none of them readable)" if sources > 1 else ""
+    return SourceError(f"{skipped[0]}{more}")
 
 
 def _decode(

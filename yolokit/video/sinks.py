@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
 from yolokit.evaluation.rows import to_rows
-from yolokit.files import written_atomically
+from yolokit.files import naming, written_atomically
 from yolokit.types import Detections
 from yolokit.video.ffmpeg import find_ffmpeg
 from yolokit.video.frames import Frame, Kind, Source
@@ -44,11 +44,14 @@ class Sink(Protocol):
     def write(self, frame: Frame, detections: Detections) -> None:
         """Take one frame."""
 
+    def end_source(self) -> None:
+        """A film, or pictures in a row, have ended: their files get their final names."""
+
     def close(self) -> None:
         """Finish: what was written gets its final name."""
 
     def abort(self) -> None:
-        """Give up: no half-written file keeps a final name."""
+        """Give up: no half-written file keeps a final name; what ended before stays."""
 
 
 class AnnotatedSink:
@@ -86,7 +89,7 @@ class AnnotatedSink:
     def write(self, frame: Frame, detections: Detections) -> None:
         """Draw and store one frame."""
         if frame.source is not self._source:
-            self.close()
+            self.end_source()
             self._source = frame.source
         if frame.source.kind is Kind.IMAGE:
             if self._pictures:
@@ -101,7 +104,7 @@ class AnnotatedSink:
             if frame.live or len(self._first) == _FIRST_FRAMES:
                 self._open_video()
 
-    def close(self) -> None:
+    def end_source(self) -> None:
         """Finish the video that is open."""
         self._open_video()
         if self._video is not None:
@@ -111,6 +114,10 @@ class AnnotatedSink:
                 self.hints = [_FOR_PLAYERS]
             self._note(self._video)
         self._video = None
+
+    def close(self) -> None:
+        """Finish the video that is open."""
+        self.end_source()
 
     def abort(self) -> None:
         """Leave the open video as its recoverable part file."""
@@ -172,24 +179,47 @@ class JsonListSink:
         self.written: list[Path] = []
         self._path = path
         self._scope = ExitStack()
-        temporary = self._scope.enter_context(written_atomically(path))
-        self._file = self._scope.enter_context(temporary.open("w", encoding="utf-8"))
+        self._temporary = self._scope.enter_context(written_atomically(path))
+        self._file = self._temporary.open("wb")
         self._separator = "[\n"
+        self._kept = 0  # bytes of what is not dropped any more
 
     def add(self, entry: dict[str, Any]) -> None:
         """Add one entry, on a line of its own."""
-        self._file.write(self._separator + json.dumps(entry, allow_nan=False))
+        with naming(self._path):
+            self._file.write((self._separator + json.dumps(entry, allow_nan=False)).encode())
         self._separator = ",\n"
+
+    def keep(self) -> None:
+        """All until now stays, whatever happens."""
+        with naming(self._path):
+            self._file.flush()
+        self._kept = self._file.tell()
 
     def close(self) -> None:
         """Complete the list; the file appears."""
-        self._file.write("[]\n" if self._separator == "[\n" else "\n]\n")
+        with naming(self._path):
+            self._file.write(b"[]\n" if self._separator == "[\n" else b"\n]\n")
+            self._file.close()
         self._scope.close()
         self.written.append(self._path)
 
     def abort(self) -> None:
-        """Drop the list."""
-        self._scope.__exit__(SourceError, SourceError("aborted"), None)
+        """Drop what was not kept; where nothing was, there is no file."""
+        with suppress(OSError):  # the disk may be full
+            self._file.close()
+        try:
+            if not self._kept:
+                raise SourceError("aborted")
+            with self._temporary.open("r+b") as file:
+                file.truncate(self._kept)
+                file.seek(self._kept)
+                file.write(b"\n]\n")
+        except (OSError, SourceError) as error:
+            self._scope.__exit__(type(error), error, None)
+        else:
+            self._scope.close()
+            self.written.append(self._path)
 
 
 MakeRecord: TypeAlias = Callable[[Frame, Detections, Sequence[str]], dict[str, Any]]
@@ -211,12 +241,18 @@ class RecordSink(JsonListSink):
         self._names, self._record = class_names, record or to_record
 
     def write(self, frame: Frame, detections: Detections) -> None:
-        """Add a frame's record."""
+        """Add a frame's record; a picture is finished with it."""
         self.add(self._record(frame, detections, self._names))
+        if frame.source.kind is Kind.IMAGE:
+            self.keep()
+
+    def end_source(self) -> None:
+        """Its records stay."""
+        self.keep()
 
 
 class RowSink(JsonListSink):
-    """COCO result rows of a data set's pictures.
+    """COCO result rows of a data set's pictures: of all, or none, for half would be scored too.
 
     Args:
         path: the JSON file.
@@ -232,6 +268,9 @@ class RowSink(JsonListSink):
         assert frame.source.image_id is not None
         for row in to_rows(detections, frame.source.image_id, self._category_ids):
             self.add(row)
+
+    def end_source(self) -> None:
+        """They wait for the others."""
 
 
 def to_record(frame: Frame, detections: Detections, class_names: Sequence[str]) -> dict[str, Any]:
