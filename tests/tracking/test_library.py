@@ -57,6 +57,26 @@ def test_a_weak_box_continues_a_track_and_begins_none(found: Found) -> None:
     assert ids == [[-1, -1], [1, -1], [1, -1], [1, -1], [1, -1]]
 
 
+def test_a_second_box_of_an_object_begins_no_track(found: Found) -> None:
+    """IoU 50 / 100 begins none; 30 / 100 does."""
+    whole, most, less = (0, 0, 10, 10, 0.9, 0), (0, 0, 10, 5, 0.7, 0), (0, 0, 10, 3, 0.7, 0)
+    for part, ids in ((most, [1, -1]), (less, [1, 2])):
+        followed = tracker()
+        for step in range(4):
+            last = followed.update(found([whole, part]), step * 40.0)
+        assert last.tolist() == ids
+
+
+def test_objects_that_come_to_overlap_keep_their_ids(found: Found) -> None:
+    """From 20 px apart to 3, by which boxes of 12 overlap by 9 / 15, and away again."""
+    followed = tracker()
+    for step in range(36):
+        apart = max(3, abs(20 - step))
+        rows = [(50, 10, 62, 40, 0.9, 0), (50 + apart, 10, 62 + apart, 40, 0.8, 0)]
+        ids = followed.update(found(rows), step * 40.0).tolist()
+        assert step == 0 or ids == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("hidden_ms", "fps", "kept"),
     [(900.0, 25.0, True), (1100.0, 25.0, False), (900.0, 10.0, True), (3900.0, 0.5, True)],
