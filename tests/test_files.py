@@ -38,6 +38,13 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_where_nothing_can_be_made_the_known_name_is_told(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 300}.txt"  # longer than any name may be, for root too
+    with pytest.raises(OSError, match="too long") as caught, written_atomically(path):
+        pass
+    assert caught.value.filename == str(path)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_what_a_system_refuses_names_the_file_that_the_user_knows(
     named: bool, tmp_path: Path

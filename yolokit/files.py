@@ -203,4 +203,7 @@ def _new_file_beside(path: Path) -> Path:
             os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         except FileExistsError:
             continue
+        except OSError as error:
+            error.filename = str(path)  # the name that the user knows
+            raise
         return temporary

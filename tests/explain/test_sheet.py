@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from yolokit.explain.drawn_table import drawn_table
-from yolokit.explain.sheet import Sheet, Table
+from yolokit.explain.sheet import Figure, Sheet, Table
 
 HEAD = ("layer", "output", "kind")
 ROWS = [("stem", "8x4", "Conv2d"), ("a much longer name", "16x2x2", "x")]
@@ -49,6 +49,18 @@ def test_a_name_is_text_whatever_it_is() -> None:
     page = sheet.page()
     assert "<script>" not in page and page.count("&lt;script&gt;") == 4
     sheet.picture()
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_caption_over_a_narrow_picture_can_be_read(columns: int) -> None:
+    """Broken into as few lines as over pictures that share the sheet's least width."""
+
+    def sheet(width: int) -> Sheet:
+        picture = np.zeros((50, width, 3), dtype=np.uint8)
+        figure = Figure(picture, "a caption of several words")
+        return Sheet(title="t", lead="l", figures=[figure] * columns, columns=columns)
+
+    assert sheet(4).picture().shape[0] == sheet(640 // columns).picture().shape[0]
 
 
 def test_a_page_holds_all_numbers() -> None:

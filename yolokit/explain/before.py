@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from yolokit.models.model_path import MODEL_NAME, card_of
 from yolokit.models.torchvision_name import torchvision_name
 
 SUFFIXES = (".png", ".html")
+_SHOWN = 20  # classes that a message lists
 EXPORTED = (
     f"is an exported model, into which nobody can look. Give the {MODEL_NAME} it was made from"
 )
@@ -90,8 +92,12 @@ def label_of(name: str, class_names: Sequence[str]) -> int:
     """
     if name in class_names:
         return list(class_names).index(name)
-    shown = ", ".join(class_names[:20])
-    raise ConfigError(f"the model knows no class {name!r}. It knows {shown}")
+    near = difflib.get_close_matches(name, class_names, n=3)
+    shown = ", ".join(near or class_names[:_SHOWN])
+    more = len(class_names) - _SHOWN
+    rest = f" and {more} more" if more > 0 and not near else ""
+    told = "Nearest:" if near else "It knows"
+    raise ConfigError(f"the model knows no class {name!r}. {told} {shown}{rest}")
 
 
 def box_from_xywh(text: str) -> NDArray[np.float32]:

@@ -86,10 +86,14 @@ def place_of(
     if not 1 <= number <= count:
         raise ConfigError(
             f"there is no box {number}: {count or 'none'} found in the picture. "
-            + (f"Give 1 to {count}" if count else "Give a lower --conf, or --box x,y,w,h")
+            + (_choice(count) if count else "Give a lower --conf, or --box x,y,w,h")
         )
     own = int(seen.detections.labels[number - 1])
     return int(seen.found[number - 1]), own if label is None else label
+
+
+def _choice(count: int) -> str:
+    return f"Give 1 to {count}" if count > 1 else "Give 1"
 
 
 def _place_at(seen: Seen, box: NDArray[np.float32], label: int | None) -> tuple[int, int]:

@@ -72,7 +72,7 @@ class Sheet:
         """[H, W, 3] uint8 RGB: title, how to read, and the figures with their captions."""
         figures = self.figures or [_of_table(self.tables[0])]
         rows = [
-            _row(figures[start : start + self.columns])
+            _row(figures[start : start + self.columns], least=_NARROWEST // self.columns)
             for start in range(0, len(figures), self.columns)
         ]
         width = max(_NARROWEST, *(row.shape[1] for row in rows))
@@ -124,23 +124,23 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(stored.getvalue()).decode("ascii")
 
 
-def _row(figures: Sequence[Figure]) -> NDArray[np.uint8]:
-    """Side by side, their pictures' upper edges on one line."""
-    captions = [_caption(each) for each in figures]
+def _row(figures: Sequence[Figure], least: int) -> NDArray[np.uint8]:
+    """Side by side, their pictures' upper edges on one line, each ``least`` px wide or more."""
+    widths = [max(each.picture.shape[1], least) for each in figures]
+    captions = [_caption(each, width) for each, width in zip(figures, widths, strict=True)]
     tallest = max(caption.shape[0] for caption in captions)
     height = max(each.picture.shape[0] for each in figures)
     parts: list[NDArray[np.uint8]] = []
-    for caption, figure in zip(captions, figures, strict=True):
-        above, width = tallest - caption.shape[0], figure.picture.shape[1]
-        below = height - figure.picture.shape[0]
-        column = [_blank(above, width), caption, _blank(_CAPTION_GAP, width), figure.picture]
+    for caption, figure, width in zip(captions, figures, widths, strict=True):
+        above, below = tallest - caption.shape[0], height - figure.picture.shape[0]
+        picture = _padded(figure.picture, width)
+        column = [_blank(above, width), caption, _blank(_CAPTION_GAP, width), picture]
         full = np.concatenate([*column, _blank(below, width)])
         parts += [full, _blank(full.shape[0], _GAP)]
     return np.concatenate(parts[:-1], axis=1)
 
 
-def _caption(figure: Figure) -> NDArray[np.uint8]:
-    width = figure.picture.shape[1]
+def _caption(figure: Figure, width: int) -> NDArray[np.uint8]:
     return written(figure.caption, _CAPTION_PX, width) if figure.caption else _blank(0, width)
 
 
