@@ -44,6 +44,7 @@ def test_names_and_labels(wanted: Classes | None, labels: list[int] | None) -> N
         (True, "no class True. Its classes are"),
         (1.0, "no class 1.0. Its classes are"),
         (b"cat", "no class b'cat'. Did you mean cat? Its classes are"),
+        ([f"c{n}" for n in range(9999)], "'c18', 'c19' and 9979 more. Did you mean"),
         ([], "no class without a name. Its classes are"),
     ],
 )

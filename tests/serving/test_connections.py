@@ -188,6 +188,27 @@ def test_what_is_no_request_is_told(served: Served, said: bytes) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
+UPGRADE = b"Host: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET /v1/webcam HTTP/1.1\r\n" + UPGRADE, 400),
+        (b"GET /v1/webcam HTTP/1.1\r\n" + UPGRADE + b"A: b\r\n" * 200, 431),
+        (b"GET /v1/webcam HTTP/1.1\r\n" + UPGRADE + b"A: " + b"b" * 9000 + b"\r\n", 431),
+        (b"POST /v1/webcam HTTP/1.1\r\nContent-Length: 0\r\n" + UPGRADE, 404),
+    ],
+)
+def test_a_websocket_that_cannot_begin_ends(predictor: Predictor, said: bytes, status: int) -> None:
+    with (
+        serving(predictor, Limits(silence_s=0.3)) as running,
+        opened(running, said + b"\r\n") as odd,
+    ):
+        assert answer(odd)[0] == status
+        assert closed(odd)
+
+
 def test_garbage_without_end_ends(predictor: Predictor) -> None:
     with serving(predictor, Limits(silence_s=0.3)) as running, opened(running) as odd:
         odd.sendall(b"hello\r\n\r\n")

@@ -124,6 +124,7 @@ def test_what_is_no_picture(served: Served, body: bytes, status: int, kind: str,
         ("max_objects=0", "max_objects: "),
         ("threshold=0.5", "threshold: "),
         ("classes=gren", "Did you mean green?"),
+        ("classes=" + "9" * 5000, "the model knows no class"),
         ("format=xml", "format: "),
     ],
 )

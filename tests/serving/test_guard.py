@@ -96,6 +96,7 @@ def test_the_api_describes_itself(served: Served) -> None:
     assert set(post["requestBody"]["content"]) == {"image/*", "multipart/form-data"}
     assert {"200", "413", "422", "503", "504"} <= set(post["responses"])
     assert served.get("/docs").status == 404  # its scripts would come from another host
-    answer = served.get("/nowhere")
-    assert (answer.status, answer.kind) == (404, "path")
+    for path in ("/nowhere", "/page.js/"):
+        answer = served.get(path)
+        assert (answer.status, answer.kind) == (404, "path")
     assert served.get("/v1/detect").status == 405

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,6 +112,8 @@ def command(
     _require_packages()
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    # It warns of every form that is none: those who send them are told.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     from yolokit.inference.predictor import Predictor
     from yolokit.serving.app import build_app
     from yolokit.serving.limits import Limits

@@ -14,6 +14,7 @@ Classes: TypeAlias = Iterable[str | int] | str | int
 
 _SHOWN = 20  # classes named in an error
 _NEAR = 3  # names that may have been meant
+_LONGEST_LABEL = 9  # digits
 
 
 def labels_of(wanted: Classes | None, class_names: Sequence[str]) -> list[int] | None:
@@ -41,8 +42,12 @@ def split_classes(words: str, class_names: Sequence[str]) -> list[str | int]:
     """Names and labels of classes with commas between; a name may hold a comma, or be a number."""
     if words in class_names:
         return [words]
-    parts = [part.strip() for part in words.split(",") if part.strip()]
-    return [int(part) if part.isdecimal() and part not in class_names else part for part in parts]
+    parts = dict.fromkeys(part.strip() for part in words.split(",") if part.strip())
+    return [int(part) if _is_label(part) and part not in class_names else part for part in parts]
+
+
+def _is_label(part: str) -> bool:
+    return part.isdecimal() and len(part) <= _LONGEST_LABEL
 
 
 def _known(each: object, class_names: Sequence[str]) -> bool:
@@ -56,12 +61,13 @@ def _is_number(each: object) -> TypeGuard[int | np.integer[Any]]:
 
 
 def _refusal(unknown: Sequence[object], class_names: Sequence[str]) -> str:
-    shown = (str(each) if _is_number(each) else repr(each) for each in unknown)
-    missing = ", ".join(shown) or "without a name"
+    shown = [str(each) if _is_number(each) else repr(each) for each in unknown[:_SHOWN]]
+    more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
+    missing = (", ".join(shown) or "without a name") + more
     by_folded = {name.casefold(): name for name in class_names}
     near = [
         by_folded[found]
-        for each in unknown
+        for each in unknown[:_SHOWN]
         for found in difflib.get_close_matches(str(each).casefold(), by_folded, n=_NEAR)
     ]
     meant = f"Did you mean {' or '.join(dict.fromkeys(near))}? " if near else ""
@@ -71,7 +77,7 @@ def _refusal(unknown: Sequence[object], class_names: Sequence[str]) -> str:
 
 
 def _advice(unknown: Sequence[object], class_names: Sequence[str]) -> str:
-    for each in unknown:
+    for each in unknown[:_SHOWN]:
         parts = split_classes(each, class_names) if isinstance(each, str) else []
         if len(parts) > 1 and all(_known(part, class_names) for part in parts):
             return f"Give a list: {parts}. "

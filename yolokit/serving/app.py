@@ -91,6 +91,7 @@ def build_app(service: Service, *, names: Iterable[str] = ()) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # its scripts come from another host
         redoc_url=None,
+        redirect_slashes=False,  # to where, a proxy may know; the Host does not say
     )
     app.state.films = films
     _answer_errors(app, service)

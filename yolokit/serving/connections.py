@@ -67,6 +67,13 @@ class WebSocket(_Reader, WebSocketsSansIOProtocol):
         """Whether it is the client's turn, to read or to say goodbye."""
         return super().waits or (self.close_sent and not self.transport.is_closing())
 
+    def data_received(self, data: bytes) -> None:
+        """Close what cannot begin, which uvicorn would hold for ever."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
 
 class _Lingering:
     """A transport that is not closed under a client that is still sending.
@@ -149,6 +156,9 @@ class Connection(_Reader, H11Protocol):
         super().shutdown()
         if self.lingers:
             self._plain.close()
+
+    def _should_upgrade(self) -> bool:
+        return self.scope["method"] == "GET" and super()._should_upgrade()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """From here on it is another's."""

@@ -6,7 +6,7 @@ import { pause, Refused, sentence } from "./server.js";
 
 const LONGEST_SIDE = 640; // pixels of a frame that is sent
 const QUALITY = 0.8; // of its JPEG
-const RATE_OVER = 1000; // milliseconds
+const RATE_OVER = 10; // frames
 const LASTING = 8000; // milliseconds of failures, after which it ends
 const OPENING = 5000, ANSWERING = 30_000; // milliseconds; a slow model is told by its server
 const FIRST_PAUSE = 250, LONGEST_PAUSE = 2000; // milliseconds before the next try
@@ -117,9 +117,8 @@ export class Camera {
     this.frame.width = this.sent.width;
     this.frame.height = this.sent.height;
     this.frame.getContext("2d").drawImage(this.sent, 0, 0);
+    this.times = [...this.times.slice(1 - RATE_OVER), performance.now()];
     this.redraw();
-    const now = performance.now();
-    this.times = [...this.times.filter((time) => now - time < RATE_OVER), now];
     this.send();
   }
 
@@ -127,6 +126,7 @@ export class Camera {
   async retry(reason) {
     clearTimeout(this.timer);
     if (this.stopped || this.waiting) return;
+    this.times = [];
     this.failing ??= reason === SILENT ? this.asked : performance.now();
     if (performance.now() - this.failing > LASTING) {
       const refused = !this.opened && await fetch("v1/model").then((said) => said.ok, () => false);
@@ -157,7 +157,14 @@ export class Camera {
     this.canvas.setAttribute("aria-label", `Webcam: ${said}`);
     if (this.failing) return; // which is what the line says
     this.card.found.className = "found";
-    this.card.found.textContent = `${said} · ${this.times.length} frames a second`;
+    this.card.found.textContent = said + this.rate();
+  }
+
+  rate() {
+    const [first, last] = [this.times[0], this.times.at(-1)];
+    if (first === last) return "";
+    const rate = 1000 * (this.times.length - 1) / (last - first);
+    return ` · ${rate.toFixed(rate < 2 ? 1 : 0)} frames a second`;
   }
 
   /** End; with a reason where nobody asked for it. */
