@@ -361,6 +361,26 @@ def test_names_of_strangers_are_text(tmp_path: Path, opened: Opened) -> None:
         expect(page.locator(".name")).to_have_text("<b>bold</b>.png")
 
 
+def test_long_and_turning_names_leave_the_page_readable(
+    predictor: Predictor, opened: Opened
+) -> None:
+    names = ["n" * 300, "\u202eturned", "blue"]
+    card = predictor.card.model_copy(update={"class_names": names})  # type: ignore[attr-defined]
+    with serving(Predictor(predictor.backend, card)) as served:
+        page = opened(served, viewport={"width": 390, "height": 800})
+        picture = cells_picture((0, 0, "red"), (2, 0, "red"), (1, 0, "green"))
+        choose(page, ("a.png", encoded(picture)))
+        found(page).to_have_text(f"2 {'n' * 60}…, 1 \ufffdturned")
+        page.get_by_text("Boxes and times").click()
+        assert page.locator("td", has_text="1.000").first.evaluate("e => e.offsetWidth") > 30
+        assert page.locator(".class").first.evaluate("e => e.offsetHeight") < 40
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        with page.expect_download() as stored:
+            page.get_by_role("button", name="Save JSON: a.png").click()
+        record = json.loads(Path(stored.value.path()).read_text())
+        assert {each["name"] for each in record["detections"]} == set(names[:2])
+
+
 def test_all_of_it_by_keyboard(served: Served, opened: Opened) -> None:
     page = opened(served)
     reached = []

@@ -29,7 +29,8 @@ class RefusedError(YolokitError):
 
 def error_body(kind: str, message: str) -> bytes:
     """The body of every refusal, an ``ErrorOut``."""
-    return json.dumps({"error": {"kind": kind, "message": message}}).encode()
+    said = {"error": {"kind": kind, "message": message}}
+    return json.dumps(said, ensure_ascii=False).encode(errors="replace")
 
 
 def busy(what: str) -> RefusedError:

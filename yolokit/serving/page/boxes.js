@@ -1,6 +1,9 @@
 // Which boxes are shown, in words and on a canvas. Texts of strangers are drawn, never parsed.
 
 const LONGEST_SIDE = 4096; // pixels of a canvas
+const LONGEST_NAME = 60; // characters that are shown
+const MOST_KINDS = 12; // that are counted one by one
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g; // would turn what stands around it, too
 
 /** What scores more than `conf`, as `yolokit detect --conf` compares: in 32 bits. */
 export function shown(detections, conf, hidden) {
@@ -12,8 +15,22 @@ export function shown(detections, conf, hidden) {
 export function counted(detections) {
   const counts = new Map();
   for (const each of detections) counts.set(each.name, (counts.get(each.name) ?? 0) + 1);
-  const ordered = [...counts].sort((a, b) => b[1] - a[1]);
-  return ordered.map(([name, count]) => `${count} ${name}`).join(", ") || "nothing";
+  return listed([...counts]);
+}
+
+/** The same for [name, count] pairs. */
+export function listed(counts) {
+  const ordered = counts.sort((a, b) => b[1] - a[1]);
+  const said = ordered.slice(0, MOST_KINDS).map(([name, count]) => `${count} ${readable(name)}`);
+  const others = ordered.slice(MOST_KINDS).reduce((sum, [, count]) => sum + count, 0);
+  if (others) said.push(`${others} of ${ordered.length - MOST_KINDS} other classes`);
+  return said.join(", ") || "nothing";
+}
+
+/** A class's name, for people: cut where it is long. */
+export function readable(name) {
+  const letters = [...name.replace(TURNING, "\ufffd")];
+  return letters.length > LONGEST_NAME ? `${letters.slice(0, LONGEST_NAME).join("")}…` : letters.join("");
 }
 
 /** Draw a picture and its boxes; `size` is the picture's [width, height] as the server saw it. */
@@ -43,7 +60,7 @@ function outline(pen, found, scale, line, colour) {
 /** Above its box, else inside or below it; none where it would cover a better one's. */
 function label(pen, found, scale, font, colour, places) {
   const [x, y, , tall] = found.box_xywh.map((value) => value * scale);
-  const text = `${found.name} ${found.score.toFixed(2)}`;
+  const text = `${readable(found.name)} ${found.score.toFixed(2)}`;
   const pad = Math.max(2, Math.round(font / 5));
   pen.font = `${font}px system-ui, sans-serif`;
   const width = pen.measureText(text).width + 2 * pad;

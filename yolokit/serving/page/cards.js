@@ -1,5 +1,7 @@
 // The parts of a result: a figure, its caption, buttons, a table. All text is textContent.
 
+import { readable } from "./boxes.js";
+
 /** An element with a class, a text and children. */
 export function make(tag, { text, ...attributes } = {}, ...children) {
   const made = document.createElement(tag);
@@ -37,7 +39,7 @@ export function table(detections) {
   const heads = ["class", "score", "left", "top", "width", "height"];
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col", text })));
   const rows = detections.map((each) => {
-    const values = [each.name, each.score.toFixed(3), ...each.box_xywh.map((v) => v.toFixed(1))];
+    const values = [readable(each.name), each.score.toFixed(3), ...each.box_xywh.map((v) => v.toFixed(1))];
     return make("tr", {}, ...values.map((text) => make("td", { text })));
   });
   return make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows));

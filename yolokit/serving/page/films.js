@@ -1,5 +1,6 @@
 // Films: sent whole, looked at by the server, asked for until they are done.
 
+import { listed } from "./boxes.js";
 import { button, card, fail, make, stem } from "./cards.js";
 import { ask, megabytes, pause, Refused } from "./server.js";
 
@@ -56,9 +57,8 @@ function progress(shown, bar, now) {
 
 function finish(shown, now, query) {
   if (now.state !== "done") throw new Refused(now.message ?? "The film was stopped.");
-  const objects = Object.entries(now.objects).map(([name, count]) => `${count} ${name}`);
   shown.found.className = "found";
-  shown.found.textContent = `${objects.join(", ") || "nothing"} in ` +
+  shown.found.textContent = `${listed(Object.entries(now.objects))} in ` +
     (now.frames === 1 ? "1 frame" : `${now.frames} frames`);
   const kinds = query.has("classes") ? "of the chosen classes " : "";
   const above = `what ${kinds}scored more than ${Number(query.get("conf")).toFixed(2)}, as the page stood`;

@@ -1,7 +1,7 @@
 // The page: what is chosen goes to the server once, with a low score; sliders choose among the
 // answers, so that at the model's own settings one sees what `yolokit detect` gives.
 
-import { counted, draw, shown } from "./boxes.js";
+import { counted, draw, readable, shown } from "./boxes.js";
 import { Camera } from "./camera.js";
 import { button, card, fail, make, save, stem, table } from "./cards.js";
 import { film, isFilm } from "./films.js";
@@ -211,7 +211,7 @@ function listClasses() {
       round.setAttribute(name, value);
     }
     dot.append(round);
-    const name = make("span", { text: each.name });
+    const name = make("span", { text: readable(each.name), title: each.name });
     return make("label", { class: "class", for: box.id }, box, dot, name, make("b"));
   });
   part("classes").replaceChildren(...boxes);
@@ -229,6 +229,8 @@ function countClasses() {
     row.lastChild.textContent = counts.get(label) ?? "";
     row.hidden = many && !counts.has(label) && !hidden.has(label);
   });
+  const listed = [...part("classes").children].some((row) => !row.hidden);
+  part("classes-note").hidden = listed;
 }
 
 function choose(all) {
