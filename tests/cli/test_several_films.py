@@ -193,6 +193,16 @@ def test_what_cannot_be_read_is_told_before_the_model_is_looked_for(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_a_camera_that_is_not_there_is_one_line(
+    model: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, model, "97", "--out", "out"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("error: 97 cannot be opened. Is the camera")
+    assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_film_with_the_longest_name_that_there_can_be(model: str, command: str) -> None:
     films = [write_film("n" * 251 + ".avi"), write_film("n" * 250 + "m.avi")]
     assert main([command, model, *films, "--save-json", "--out", "out"]) == 0

@@ -101,6 +101,8 @@ def walk(
         walking.close()
     except YolokitError as error:
         walking.abort()
+        if walking.frames == 0 and walking.reader.skipped:
+            raise  # nothing is finished, and the error names what was skipped
         raise UnfinishedError(_naming(source, error), walking.outcome()) from error
     except BaseException:
         walking.abort()
