@@ -57,7 +57,7 @@ SUBSTITUTIONS = (
     # a class that the detector knows
     (r"classes=fish", "classes=disc"),
     # fewer made-up pictures
-    (r"--images 80,24,40", "--images 8,4,4"),
+    (r"--images 80,(24,40|40,200)", "--images 8,4,4"),
     # boxes that a model finds which has learnt -> whatever one finds that has hardly begun
     (r"^(yolokit explain c\w+ (?!.*--(?:box|data)).*)", r"\1 --conf 0.001"),
     (r"(?<=explain\.)(cells\(\"[^\"]+\"|cam\(\"[^\"]+\", \d)\)", r"\1, conf=0.001)"),
@@ -73,6 +73,8 @@ NOT_RUN = {
     r"yolokit (detect|track) \S+ 0 --show.*": "needs a camera",
     r"python examples/residual_gradients\.py resnet50.*": "takes minutes and ResNet-50's weights; "
     "examples/test_residual_gradients.py runs it on less",
+    r"python examples/backbones_side_by_side\.py .*": "trains seven networks; "
+    "examples/test_backbones_side_by_side.py trains one",
     r"yolokit train .*model\.head=\{type: toy.*": "needs a head that heads/test_family.py adds",
 }
 # Operators of the shell: such a line is a process of its own.
