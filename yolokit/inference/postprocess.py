@@ -96,7 +96,10 @@ def require_numbers(decoded: DecodedArrays) -> DecodedArrays:
     Raises:
         WeightsError: boxes there are, but the numbers of not one of them are all finite.
     """
-    if decoded.scores.size and not _finite(decoded.boxes, decoded.scores).any():
+    if not decoded.scores.size:
+        return decoded
+    first = decoded.boxes[0, :1], decoded.scores[0, :1]  # one that is sound is enough
+    if not _finite(*first).any() and not _finite(decoded.boxes, decoded.scores).any():
         raise WeightsError(
             "the model's outputs are not numbers (NaN or infinity), so nothing can be detected "
             "or scored. Train it again with a lower train.lr"
@@ -113,12 +116,14 @@ def _select(
     iou_threshold: float,
     max_detections: int,
 ) -> Traced:
-    clipped = _clip_to_picture(boxes, letterbox)
-    sound = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
-    sound &= _finite(boxes, scores)
+    hits = np.flatnonzero(scores > score_threshold) // scores.shape[1]
+    hits = hits[np.diff(hits, prepend=-1) > 0]  # most boxes need no more than this
+    scores, sound = scores[hits], _finite(boxes[hits], scores[hits])
+    boxes = _clip_to_picture(boxes[hits], letterbox)
+    sound &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
     candidates = np.flatnonzero((scores > score_threshold) & sound[:, None] & wanted)  # [M]
     rows, labels = np.divmod(candidates, scores.shape[1])
-    boxes, scores = clipped[rows], scores.reshape(-1)[candidates]
+    boxes, scores = boxes[rows], scores.reshape(-1)[candidates]
     kept = class_aware_nms(boxes, scores, labels, iou_threshold, max_detections)
     found = boxes_to_original(boxes[kept], letterbox)
     area = (found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])  # rounding may close a sliver
@@ -127,7 +132,7 @@ def _select(
         scores=scores[kept].astype(np.float32)[area],
         labels=labels[kept].astype(np.int64)[area],
     )
-    return Traced(detections, rows[kept][area])
+    return Traced(detections, hits[rows[kept][area]])
 
 
 def _finite(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
