@@ -25,6 +25,7 @@ from yolokit.engine.reading import (
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.spawning import require_main_program
 from yolokit.errors import ConfigError
+from yolokit.models.hub_name import hub_name
 from yolokit.models.model_path import card_of, model_file
 from yolokit.signals import SignalWatch
 
@@ -54,8 +55,8 @@ def train(
     Args:
         config: a YAML file, the name of a shipped config, or a ``Config``; None, with
             ``from_model`` alone, for that model's own architecture and input size.
-        from_model: a trained model, or its run folder, whose weights to begin with as far as they
-            fit: backbone, neck and head, the classes' own weights by their names.
+        from_model: a trained model, its run folder or ``hf:USER/NAME``, whose weights to begin
+            with as far as they fit: backbone, neck, head, the classes' own weights by their names.
         data: a data folder or data.yaml, in place of the config's ``data`` splits.
         overrides: ``key.path=value`` settings of the config; not with a ``Config``.
         run: folder of the run; by default ``runs/NAME``, numbered where that is taken.
@@ -91,7 +92,7 @@ def train(
     elif config is None:
         if source is None:
             raise ConfigError("nothing to train. Give a config, or a model to start from")
-        name, settings = source.absolute().parent.name, _config_of(source, [*overrides, *shortcuts])
+        name, settings = _name_of(from_model, source), _config_of(source, [*overrides, *shortcuts])
     else:
         path = find_config(str(config))
         name, settings = path.stem, load_config(path, [*overrides, *shortcuts])
@@ -164,6 +165,12 @@ def _import_engine() -> None:
     import_module("yolokit.engine.training")
     import_module("yolokit.report.ending")
     import_module("yolokit.report.write")
+
+
+def _name_of(given: str | Path | None, source: Path) -> str:
+    """What a run is called that begins with a model: as its folder, or as on the hub."""
+    name = None if given is None else hub_name(given)
+    return source.absolute().parent.name if name is None else name.repo.rpartition("/")[2]
 
 
 def _config_of(model: Path, overrides: Iterable[str]) -> Config:

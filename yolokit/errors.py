@@ -23,6 +23,10 @@ class WeightsError(YolokitError):
     """Weights that cannot be loaded: absent, wrong architecture, damaged."""
 
 
+class HubError(WeightsError):
+    """A model that cannot be fetched from the Hugging Face hub, or pushed to it."""
+
+
 class SourceError(YolokitError):
     """A video, stream or camera that cannot be opened or read."""
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import ExportError, WeightsError
 from yolokit.explain.before import EXPORTED, TORCHVISIONS
+from yolokit.hub.shareable import Shareable
 from yolokit.inference.classes import Classes
 from yolokit.inference.exported import ComputePrecision, least_score
 from yolokit.inference.loading import load_backend
@@ -23,6 +24,7 @@ from yolokit.inference.result import Result
 from yolokit.inference.sources import is_many
 from yolokit.inference.words import model_facts
 from yolokit.models.card import ModelCard
+from yolokit.models.hub_name import hub_name
 from yolokit.models.torchvision_name import NOT_EXPORTED
 from yolokit.tracking.films import FRAMES_FPS
 from yolokit.tracking.tracker import TrackerName
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from yolokit.models.export_record import ExportFormat, Precision
 
 
-class Model(Predictor):
+class Model(Shareable, Predictor):
     """A trained detector: see ``Predictor`` for what it does, ``load`` for where it is from."""
 
     path: Path | None = None  # what it was loaded from
@@ -251,6 +253,7 @@ class Model(Predictor):
         if not isinstance(self.card, ModelCard):
             raise ExportError(NOT_EXPORTED)
         from yolokit.export.options import ExportOptions
+        from yolokit.export.target import target_outside_cache
         from yolokit.export.write import export_model
         from yolokit.inference.torch_backend import TorchBackend
         from yolokit.models.model_path import model_file
@@ -263,9 +266,9 @@ class Model(Predictor):
             self.backend.detector,
             self.card,
             options,
-            file=None if self.path is None else model_file(self.path),
+            file=None if self.path is None or hub_name(self.path) else model_file(self.path),
             data=None if data is None else Path(data),
-            out=None if out is None else Path(out),
+            out=target_outside_cache(None if out is None else Path(out), self.path, options),
         )
 
 

@@ -75,6 +75,8 @@ NOT_RUN = {
     "examples/test_residual_gradients.py runs it on less",
     r"python examples/backbones_side_by_side\.py .*": "trains seven networks; "
     "examples/test_backbones_side_by_side.py trains one",
+    r".*\bhf:USER/.*": "needs the network; tests/hub and models/test_hub_files.py have a hub of "
+    "their own",
     r"yolokit train .*model\.head=\{type: toy.*": "needs a head that heads/test_family.py adds",
 }
 # Operators of the shell: such a line is a process of its own.

@@ -17,6 +17,8 @@ from yolokit.errors import WeightsError
 from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.predictor import Predictor
 from yolokit.machine import usable_cpus
+from yolokit.models.hub_files import local_model
+from yolokit.models.hub_name import hub_name
 from yolokit.models.network_size import NetworkSize
 from yolokit.models.torchvision_name import torchvision_name
 
@@ -99,7 +101,7 @@ def require_models(paths: Sequence[Path]) -> None:
         WeightsError: nothing there, or a name that torchvision does not know.
     """
     for path in paths:
-        if torchvision_name(path) is None and not path.exists():
+        if torchvision_name(path) is None and hub_name(path) is None and not path.exists():
             raise WeightsError(
                 f"no model at {path}. Give a model.safetensors, a run folder or an exported model"
             )
@@ -126,7 +128,8 @@ def measure(
         ConfigError: no such device here.
     """
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    predictors = [Predictor.load(path, device=device, precision=precision) for path in paths]
+    files = [local_model(path) for path in paths]
+    predictors = [Predictor.load(file, device=device, precision=precision) for file in files]
     times = time_models(predictors, pictures, batch_size=batch_size, enough=enough)
     models = [
         MeasuredModel(
@@ -134,10 +137,10 @@ def measure(
             image_hw=predictor.image_hw,
             runs_on=predictor.backend.description,
             times=each,
-            size=network_size(path, predictor.card),
-            peak_mb=peak_memory(path, device=device, precision=precision, batch_size=batch_size),
+            size=network_size(file, predictor.card),
+            peak_mb=peak_memory(file, device=device, precision=precision, batch_size=batch_size),
         )
-        for path, predictor, each in zip(paths, predictors, times, strict=True)
+        for path, file, predictor, each in zip(paths, files, predictors, times, strict=True)
     ]
     return Measured(
         models=models,

@@ -68,7 +68,7 @@ def command(
 
     MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder; or,
     before the first training, torchvision:NAME for a detector of torchvision's, whose COCO weights
-    are fetched once (torchvision:NAME=FILE takes a file's).
+    are fetched once (torchvision:NAME=FILE takes a file's); or hf:USER/NAME on Hugging Face's hub.
 
     Of a camera or stream the newest frame is looked at, and those that came meanwhile are dropped.
     Annotated videos play at the speed of the source, without its sound.

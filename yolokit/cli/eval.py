@@ -95,7 +95,8 @@ def command(
     """Print pycocotools' twelve numbers, and AP per class, for MODEL on labelled pictures.
 
     MODEL is a model.safetensors, a run's folder, an exported .onnx file or an OpenVINO folder; or
-    torchvision:NAME, as for detect, on data whose classes have the names of COCO's.
+    torchvision:NAME, as for detect, on data whose classes have the names of COCO's; or hf:USER/NAME
+    on Hugging Face's hub.
 
     \b
     yolokit eval runs/cells/model.safetensors --data my_data --split test --json out.json

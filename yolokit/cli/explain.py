@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from yolokit.cli.share import Share, json_option, refuse_unused, tell
+from yolokit.cli.share import Share, fetched_model, json_option, refuse_unused, tell
 
 if TYPE_CHECKING:
     from yolokit.explain.sheet import Sheet
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_model = click.argument("model", type=click.Path(path_type=Path))
+_model = click.argument("model", type=click.Path(path_type=Path), callback=fetched_model)
 _picture = click.argument("picture", type=click.Path(path_type=Path))
 _conf = click.option(
     "--conf", type=Share(), default=0.25, help="Boxes found score more.", show_default=True

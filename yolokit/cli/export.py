@@ -80,11 +80,14 @@ def command(
         raise click.UsageError("give either --int8 or --half, not both")
     from yolokit.export.before import require_exportable
     from yolokit.export.options import ExportOptions
+    from yolokit.export.target import target_outside_cache
+    from yolokit.models.hub_files import local_model
 
     precision: Precision = "int8" if int8 else "f16" if half else "f32"
     options = ExportOptions(
         format=kind, precision=precision, dynamic=dynamic, nms=nms, max_drop=max_drop
     )
+    out, model = target_outside_cache(out, model, options), local_model(model)
     require_exportable(model, options, data=data, out=out)
     from yolokit.export.write import export_file  # only now: it loads torch
 

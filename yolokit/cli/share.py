@@ -69,6 +69,19 @@ def duration(_ctx: click.Context, _parameter: click.Parameter, value: str | None
         raise click.BadParameter(str(error)) from error
 
 
+def fetched_model(_ctx: click.Context, _parameter: click.Parameter, value: Path) -> Path:
+    """The file of a model, fetched once where it is on the hub; any other path as it is.
+
+    Raises:
+        HubError: see ``local_model``.
+    """
+    if not str(value).startswith("hf:"):
+        return value
+    from yolokit.models.hub_files import local_model
+
+    return local_model(value)
+
+
 device_option = click.option(
     "--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.", show_default=True
 )

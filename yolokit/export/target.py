@@ -10,6 +10,7 @@ from yolokit.errors import ExportError
 from yolokit.export.options import ExportOptions
 from yolokit.files import scratch_beside
 from yolokit.models.export_record import ONNX_SUFFIX, OPENVINO_MODEL, ExportFormat
+from yolokit.models.hub_name import hub_name
 
 _OPENVINO_FILES = {OPENVINO_MODEL, "model.bin"}
 
@@ -19,6 +20,24 @@ def default_target(model: Path, options: ExportOptions) -> Path:
     kind = "" if options.precision == "f32" else f"_{options.precision}"
     ending = ONNX_SUFFIX if options.format == "onnx" else "_openvino"
     return model.with_name(f"{model.stem}{kind}{ending}")
+
+
+def target_outside_cache(
+    out: Path | None, model: Path | None, options: ExportOptions
+) -> Path | None:
+    """Where an exported file is wanted; of a model on the hub, not beside it, which is its cache.
+
+    Args:
+        out: as asked for, or None.
+        model: as it was named, or None.
+
+    Returns:
+        ``out``; where that is None and the model is the hub's, a file here with its name.
+    """
+    name = None if model is None else hub_name(model)
+    if out is not None or name is None:
+        return out
+    return default_target(Path(f"{name.repo.rpartition('/')[2]}.safetensors"), options)
 
 
 def require_target(path: Path, kind: ExportFormat) -> None:

@@ -11,6 +11,7 @@ from yolokit.errors import ConfigError, WeightsError
 from yolokit.inference.backend import Backend, Card
 from yolokit.inference.exported import ComputePrecision
 from yolokit.models.export_record import exported_file
+from yolokit.models.hub_files import local_model
 from yolokit.models.model_path import card_of
 from yolokit.models.torchvision_name import PREFIX, TorchvisionName, torchvision_name
 
@@ -22,18 +23,19 @@ def load_backend(
 
     Args:
         path: a ``model.safetensors`` or a run folder; a ``.onnx`` file; an OpenVINO folder or its
-            ``model.xml``; ``torchvision:NAME`` or ``torchvision:NAME=FILE``.
+            ``model.xml``; ``torchvision:NAME`` or ``torchvision:NAME=FILE``; ``hf:USER/NAME``.
         device: ``auto``, ``cpu``, ``cuda``, …: what this kind of file can be run on.
         precision: ``f32`` computes in 32 bits even where fewer are faster.
 
     Raises:
-        WeightsError: missing, damaged, or no model of yolokit's.
+        WeightsError: missing, damaged, or no model of yolokit's; ``HubError`` of the hub's.
         ConfigError: no such device here, the library is not installed, or no such precision.
     """
     if precision not in ("auto", "f32"):
         raise ConfigError(f"precision must be auto or f32, got {precision!r}")
     if (published := torchvision_name(path)) is not None:
         return _load_torchvision(published, device)
+    path = local_model(path)
     exported = exported_file(path)
     if exported is None:
         return _load_torch(path, device)

@@ -59,7 +59,8 @@ class Predictor:
         Args:
             path: a ``model.safetensors``, or the run folder that holds one; an exported ``.onnx``
                 file; an OpenVINO folder, or the ``model.xml`` in it; ``torchvision:NAME``, or
-                ``torchvision:NAME=FILE``, for a detector of torchvision's.
+                ``torchvision:NAME=FILE``, for a detector of torchvision's; ``hf:USER/NAME`` on
+                the Hugging Face hub, see ``models/hub_name.py``.
             device: ``auto``: for weights a GPU where there is one, for exported files the CPU.
             precision: ``auto`` computes in fewer bits where that is faster; ``f32`` in 32 bits.
 

@@ -7,18 +7,19 @@ from pathlib import Path
 from yolokit.errors import WeightsError
 from yolokit.models.card import CARD_KEY, ModelCard, read_card
 from yolokit.models.export_record import exported_file
+from yolokit.models.hub_files import local_model
 from yolokit.models.torchvision_name import torchvision_name
 
 MODEL_NAME = "model.safetensors"
 
 
 def model_file(path: str | Path) -> Path:
-    """The model file that is meant: itself, or the one in a run folder.
+    """The model file that is meant: itself, the one in a run folder, or the hub's in its cache.
 
     Raises:
         WeightsError: an exported model or torchvision's, which cannot be trained on.
     """
-    path = Path(path)
+    path = local_model(path)
     require_trainable(path)
     return path / MODEL_NAME if path.is_dir() else path
 
