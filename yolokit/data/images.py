@@ -27,6 +27,7 @@ _TURNED_BY_PILLOW = {"TIFF"}  # when it is decoded
 _OPENING = threading.Lock()  # Pillow's limit is one for all threads
 # Brands of ISO media files that hold one picture: https://github.com/nokiatech/heif
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+_LOOK = "Check the path; of a data set, the images folder and file_name"
 _HEIF_ADVICE = (
     "is a HEIC picture, whose decoder cannot be shipped under this licence. Convert it to JPEG "
     "(macOS: sips -s format jpeg, elsewhere: heif-convert or ImageMagick), or let the phone save "
@@ -181,7 +182,7 @@ def grey_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
             grey = _to_rgb(upright).convert("L")
             return np.array(grey.resize((side, side), Image.Resampling.BOX), dtype=np.uint8)
     except FileNotFoundError as error:
-        raise ImageError(f"no picture at {path}. Check the images folder and file_name") from error
+        raise ImageError(f"no picture at {path}. {_LOOK}") from error
     except Exception as error:  # whatever a decoder raises
         why = why_unreadable(error)
         raise ImageError(
@@ -280,7 +281,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ImageError(f"no picture at {path}. Check the images folder and file_name") from error
+        raise ImageError(f"no picture at {path}. {_LOOK}") from error
     except OSError as error:
         raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
 
