@@ -217,9 +217,15 @@ def _viewed(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) ->
 
 
 def _cut(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
-    """Of channels; where rows or columns are cut off, cells have moved."""
+    """Of channels; where rows or columns are cut off or left out, cells have moved."""
     dim, start = _argument(args, 1, 0) % given.dim(), _argument(args, 2, 0)
-    return sight if dim < 2 or not start else None
+    step = _argument(args, 4, 1)
+    return sight if step == 1 and (dim < 2 or not start) else None
+
+
+def _selected(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight | None:
+    """One channel; one row or column is no map any more."""
+    return sight if args[1] % given.dim() < 2 else None
 
 
 def _kept(sight: Sight, given: Tensor, output: Tensor, args: Sequence[Any]) -> Sight:
@@ -245,7 +251,8 @@ _RULES: dict[Any, _Rule] = {
     _ATEN.native_group_norm: _group_normalised,
     _ATEN.native_layer_norm: _kept,  # of a cell's channels
     **dict.fromkeys((_ATEN.view, _ATEN._unsafe_view, _ATEN.permute), _viewed),
-    **dict.fromkeys((_ATEN.slice, _ATEN.select), _cut),
+    _ATEN.slice: _cut,
+    _ATEN.select: _selected,
 }
 # Cell by cell, with those that PyTorch itself marks as such.
 _BY_CELL = {
