@@ -176,6 +176,18 @@ def test_a_source_that_is_not_there(
     assert word in error and error.count("\n") == 1
 
 
+def test_a_data_set_without_pictures(
+    detect: Detect, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = '{"images": [], "annotations": [], "categories": [{"id": 1, "name": "a"}]}'
+    for split in ("train", "val"):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        (tmp_path / "set" / split / "_annotations.coco.json").write_text(nothing)
+    assert detect("set") == 1
+    told = "error: the data set set lists no picture. Give one that does\n"
+    assert capsys.readouterr().err == told
+
+
 @pytest.mark.parametrize("arguments", [[], ["model"], ["model", "x.png", "--conf", "2"]])
 def test_wrong_usage(arguments: list[str]) -> None:
     assert main(["detect", *arguments]) == 2

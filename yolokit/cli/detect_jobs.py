@@ -93,7 +93,7 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
 
     Raises:
         SourceError: a word names nothing.
-        DataError: a data set that cannot be read.
+        DataError: a data set that cannot be read, or has no pictures.
     """
     from yolokit.data.locate import locate_splits
     from yolokit.data.split_names import WHOLE
@@ -113,6 +113,8 @@ def plan_jobs(words: tuple[str, ...]) -> list[Job]:
             splits = {}  # no data set: a folder of pictures
         if splits and WHOLE not in splits:  # else a folder of pictures, labelled or not
             trees = {name: load_split(split) for name, split in splits.items()}
+            if not any(tree.file_names for tree in trees.values()):
+                raise DataError(f"the data set {path} lists no picture. Give one that does")
             return [
                 Job(dataset_sources(tree, splits[name].images), name, tree)
                 for name, tree in trees.items()
