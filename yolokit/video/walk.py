@@ -101,7 +101,7 @@ def walk(
         walking.close()
     except YolokitError as error:
         walking.abort()
-        if walking.frames == 0 and walking.reader.skipped:
+        if walking.unreadable:
             raise  # nothing is finished, and the error names what was skipped
         raise UnfinishedError(_naming(source, error), walking.outcome()) from error
     except BaseException:
@@ -125,11 +125,16 @@ def _naming(source: Source | None, error: YolokitError) -> str:
 
 
 class _Walk:
-    """The frames and files of a walk so far."""
+    """The frames and files of a walk so far.
+
+    Attributes:
+        unreadable: it has ended, and no source could be read.
+    """
 
     def __init__(self, sources: Sequence[Source], sinks: Sequence[Sink]) -> None:
         self.reader = FrameReader(sources)
         self.frames = 0
+        self.unreadable = False
         self._sinks = sinks
         self._drops = _Drops()
 
@@ -151,7 +156,8 @@ class _Walk:
         Raises:
             SourceError: no source could be read.
         """
-        if self.frames == 0 and self.reader.skipped:
+        self.unreadable = self.frames == 0 and bool(self.reader.skipped)
+        if self.unreadable:
             raise unreadable(self.reader.skipped, len(self.reader.sources))
         with failing("writing"):
             for sink in self._sinks:
