@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")  # of the writing direction
 _TAMED = "\N{REPLACEMENT CHARACTER}"
+_LOGIN = re.compile(r"(?<=://)[^/\s]+@")  # of an address: who logs in, and with what
 
 
 def is_control(character: str) -> bool:
@@ -22,6 +24,11 @@ def tamed(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_TAMED if is_control(each) else each for each in text)
+
+
+def without_passwords(text: str) -> str:
+    """The text with nobody's name and password in its addresses."""
+    return _LOGIN.sub("", text)
 
 
 def aligned(rows: list[list[str]]) -> str:

@@ -393,6 +393,7 @@ def test_names_of_mlflow_are_plain_and_each_another() -> None:
     assert mlflow_names(["AP/fish", "AP/a:b", "AP/a;b"]) == ["AP/fish", "AP/a_b", "AP/a_b 2"]
     (name,) = mlflow_names(["AP/金鱼"])
     assert name == "AP/JinYu"
+    assert mlflow_names(["a:", "a;", "a_ 2"]) == ["a_", "a_ 2", "a_ 2 2"]
 
 
 def test_damaged_ids_of_experiments_are_told(shapes: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ from anyascii import anyascii
 from lightning.pytorch.loggers import Logger
 
 from yolokit.engine.logger_packages import LoggerName
+from yolokit.plain_text import without_passwords
 
 Status: TypeAlias = Literal["done", "failed", "stopped"]
 
@@ -89,14 +91,18 @@ def _wandb(folder: Path, remembered: Mapping[str, str], silent: bool) -> Begun:
 
 
 def _mlflow(folder: Path, remembered: Mapping[str, str], silent: bool) -> Begun:
-    """Into the store that MLflow itself would take: MLFLOW_TRACKING_URI, else ./mlflow.db."""
+    """Into the store that MLflow itself would take: MLFLOW_TRACKING_URI, else ./mlflow.db.
+
+    A password in that address is not remembered: folders of runs are shared.
+    """
     import mlflow
     from lightning.pytorch.loggers import MLFlowLogger
 
     is_chosen, found = mlflow.is_tracking_uri_set(), mlflow.get_tracking_uri()
     variable = os.environ.get(_MLFLOW_URI)
     uri = found if is_chosen else remembered.get("uri", found)
-    known = remembered.get("id") if remembered.get("uri") == uri else None
+    public = without_passwords(uri)
+    known = remembered.get("id") if remembered.get("uri") == public else None
     logger = MLFlowLogger(
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", _PROJECT),
         run_name=folder.resolve().name,
@@ -114,7 +120,7 @@ def _mlflow(folder: Path, remembered: Mapping[str, str], silent: bool) -> Begun:
         client.update_run(run_id, status="RUNNING")
     return Begun(
         logger,
-        {"id": run_id, "uri": uri},
+        {"id": run_id, "uri": public},
         lambda status: client.set_terminated(run_id, _MLFLOW_STATUS[status]),
         continued=known is not None,
     )
@@ -122,13 +128,24 @@ def _mlflow(folder: Path, remembered: Mapping[str, str], silent: bool) -> Begun:
 
 def mlflow_names(names: Iterable[str]) -> list[str]:
     """Names that MLflow and Lightning's logger take as they are, each another; in order."""
-    taken: dict[str, int] = {}
-    found = []
+    return each_another(
+        _UNKNOWN_TO_MLFLOW.sub("_", anyascii(name)[:_LONGEST_NAME]) for name in names
+    )
+
+
+def class_terms(class_names: Iterable[str]) -> list[str]:
+    """Names of the APs of classes, each another; in order. A slash would begin a group."""
+    readable = (" ".join(name.replace("/", "_").split()).strip(".") for name in class_names)
+    return each_another(f"AP/{name or f'class {n}'}" for n, name in enumerate(readable))
+
+
+def each_another(names: Iterable[str]) -> list[str]:
+    """The names, in order; one that was there before with the first free number behind it."""
+    found: dict[str, None] = {}
     for name in names:
-        plain = _UNKNOWN_TO_MLFLOW.sub("_", anyascii(name)[:_LONGEST_NAME])
-        taken[plain] = taken.get(plain, 0) + 1
-        found.append(plain if taken[plain] == 1 else f"{plain} {taken[plain]}")
-    return found
+        numbered = (f"{name} {number}" for number in itertools.count(2))
+        found[next(each for each in itertools.chain([name], numbered) if each not in found)] = None
+    return [*found]
 
 
 @contextmanager

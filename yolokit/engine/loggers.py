@@ -12,11 +12,12 @@ from lightning.pytorch.loggers.logger import DummyLogger
 
 from yolokit.config import ResolvedConfig
 from yolokit.engine.console import Console
-from yolokit.engine.logger_kinds import KINDS, Begun, Status
+from yolokit.engine.logger_kinds import KINDS, Begun, Status, class_terms
 from yolokit.engine.logger_packages import LoggerName
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import leaves
 from yolokit.evaluation.coco_map import CocoMetrics
+from yolokit.plain_text import without_passwords
 from yolokit.signals import StoppedBySignal
 
 _MOST_CLASSES = 100  # that are logged one by one; COCO has 80
@@ -81,10 +82,10 @@ class QuietLogger(Logger):
 
     def record(self, metrics: Mapping[str, float], step: int | None) -> None:
         """Hand on what is a number, also of a step that had its numbers before."""
-        numbers = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        named = self._kind.names(numbers)
+        named = zip(self._kind.names(metrics), metrics.values(), strict=True)
+        numbers = {name: value for name, value in named if math.isfinite(value)}
         try:
-            self._logger.log_metrics(dict(zip(named, numbers.values(), strict=True)), step)
+            self._logger.log_metrics(numbers, step)
             self._logger.save()  # of a killed run they must be there
         except Exception as error:
             self._give_up(error, "")
@@ -126,7 +127,8 @@ class QuietLogger(Logger):
 
     def _give_up(self, error: Exception, advice: str) -> None:
         self._logger, self._begun = DummyLogger(), None
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = without_passwords(said)[:_LONGEST_REASON]
         self._console.warn(
             f"{self._kind_name} takes no numbers of this training any more ({reason}); it goes on, "
             f"and {self._folder.metrics} has them all{advice}"
@@ -200,10 +202,8 @@ def _scores(metrics: CocoMetrics) -> dict[str, float]:
     """AP, AP50, AP75, and ``AP/NAME`` of each class, unless there are very many."""
     scores = {name: metrics.numbers[name] for name in _SCORES}
     classes = metrics.per_class if len(metrics.per_class) <= _MOST_CLASSES else {}
-    for number, (name, found) in enumerate(classes.items()):
-        readable = " ".join(name.replace("/", "_").split()).strip(".")
-        scores[f"AP/{readable or f'class {number}'}"] = found["AP"]
-    return scores
+    names = class_terms(classes)
+    return scores | {name: found["AP"] for name, found in zip(names, classes.values(), strict=True)}
 
 
 def _plain(value: Any) -> Any:

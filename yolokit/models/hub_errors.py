@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from yolokit.errors import HubError
-from yolokit.plain_text import tamed
+from yolokit.plain_text import tamed, without_passwords
 
 _LONGEST_REASON = 200  # characters of an error that quotes the library
 
@@ -66,7 +66,7 @@ def _reason(error: Exception, what: str) -> str | None:
 
     if unreachable(error):
         return (
-            f"{what} is not in the cache here, and the hub cannot be asked ({_brief(error)}). Look "
+            f"{what} is not in the cache here, and the hub cannot be asked ({brief(error)}). Look "
             "at the network, HF_ENDPOINT and HF_HUB_OFFLINE, or fetch it where there is a network"
         )
     if isinstance(error, errors.GatedRepoError):
@@ -87,10 +87,11 @@ def _reason(error: Exception, what: str) -> str | None:
             )
         return f"the hub answers {status} for {what}. Look at HF_ENDPOINT, or try again later"
     if isinstance(error, ValueError):  # a name or a page that the hub does not take
-        return f"the hub does not take {what} ({_brief(error)}). Put that right first"
+        return f"the hub does not take {what} ({brief(error)}). Put that right first"
     return None
 
 
-def _brief(error: BaseException) -> str:
-    text = tamed(" ".join(str(error).split()))
+def brief(error: BaseException) -> str:
+    """What an error says, on one line, without passwords."""
+    text = without_passwords(tamed(" ".join(str(error).split())))
     return (text or type(error).__name__)[:_LONGEST_REASON]
