@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hub_server import Hub
 
 import yolokit
 from yolokit.errors import DataError, HubError
+from yolokit.models import model_file
 from yolokit.models.model_file import load_model, save_model
 
 
@@ -83,6 +85,56 @@ def test_a_page_that_somebody_wrote_keeps_its_text(hub: Hub, scored: Path) -> No
     head = front_matter(files["README.md"])
     assert (head["license"], head["language"]) == ("apache-2.0", "en")
     assert head["library_name"] == "yolokit" and head["model-index"]
+
+
+def test_pushed_again_the_page_says_what_the_new_model_is(
+    hub: Hub, scored: Path, tiny_model: Path
+) -> None:
+    """The tiny model has no score and other classes: nothing of the first one's is left."""
+    yolokit.load(scored).push_to_hub("ann/fish", license="apache-2.0")
+    first = hub.files("ann/fish")["README.md"].decode()
+    assert "| 0.412 |" in first and "Licence: apache-2.0." in first
+    written = first.replace("library_name:", "language: en\nlibrary_name:") + "\nby hand\n"
+    written = written.replace("# fish\n", "# fish\nof our pond\n")
+    written = written.replace("- yolokit\n", "- yolokit\n- pond\n- onnx\n")
+    hub.repos["ann/fish"].commit({"README.md": written.encode()})
+    second = yolokit.load(tiny_model)
+    second.push_to_hub("ann/fish", license="mit")
+    readme = hub.files("ann/fish")["README.md"]
+    head, text = front_matter(readme), readme.decode()
+    assert "model-index" not in head and "metrics" not in head
+    assert (head["license"], head["language"]) == ("mit", "en")
+    tags = head["tags"]
+    assert isinstance(tags, list) and "pond" in tags and "onnx" not in tags
+    assert len(tags) == len(set(tags))
+    assert "0.412" not in text and "`a'<b>`" not in text and "Licence: mit." in text
+    assert f"0. `{second.class_names[0]}`" in text
+    assert "# fish\nof our pond\n" in text and text.endswith("by hand\n")
+
+
+def test_a_page_whose_head_is_no_yaml_is_told_and_stays(hub: Hub, scored: Path) -> None:
+    mine = b"---\nlicense: mit: yes\n---\n# Mine\n"
+    hub.add("ann/fish", {"README.md": mine})
+    with pytest.raises(HubError, match=r"README\.md of hf:ann/fish cannot be read \(mapping"):
+        yolokit.load(scored).push_to_hub("ann/fish", license="mit")
+    assert hub.files("ann/fish") == {"README.md": mine}
+
+
+def test_a_folder_that_others_use_meanwhile_is_left_to_them(
+    scored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    saving = model_file.save_model
+
+    def late(*arguments: Any) -> None:
+        saving(*arguments)
+        (folder / "file").write_text("theirs")
+
+    monkeypatch.setattr(model_file, "save_model", late)
+    with pytest.raises(DataError, match="is not an empty folder"):
+        yolokit.load(scored).save_pretrained(folder)
+    assert [each.name for each in folder.iterdir()] == ["file"]
 
 
 def test_an_exported_model_is_pushed_as_it_is(hub: Hub, tmp_path: Path) -> None:

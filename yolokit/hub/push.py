@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 
 from yolokit._version import __version__
 from yolokit.errors import HubError
-from yolokit.files import put_in_place, require_unused_folder, scratch_beside
-from yolokit.hub.readme import hub_data, readme_text
+from yolokit.files import put_in_unused, require_unused_folder, scratch_beside
+from yolokit.hub.readme import OWN_TAGS, hub_data, readme_text, renewed
 from yolokit.inference.backend import Backend, Card
 from yolokit.models.card import ModelCard
 from yolokit.models.export_record import OPENVINO_MODEL, exported_file
-from yolokit.models.hub_errors import explained, require_hub
+from yolokit.models.hub_errors import brief, explained, require_hub
 from yolokit.models.hub_files import bars_if_watched, local_model
 from yolokit.models.hub_name import PREFIX, hub_name
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
+    from huggingface_hub import ModelCard as Page
 
 _README = "README.md"
+_SCORED = ("eval_results", "metrics")  # of the model that was there before, if not of this one
 _PATIENCE = 10.0  # seconds for the hub to answer a question
 _LICENCES = "apache-2.0, mit, cc-by-4.0, cc-by-nc-4.0, other, …"
 
@@ -70,9 +72,7 @@ def save_shared(shared: Shared, folder: Path) -> Path:
         whole.mkdir()
         file = _write_model(shared, whole)
         _write_readme(shared, whole, where=folder.absolute().name, file=file, old=None)
-        if folder.exists():
-            folder.rmdir()  # empty; as an own folder of the system it may not be renamed over
-        put_in_place(whole, folder)
+        put_in_unused(whole, folder)
     return folder
 
 
@@ -170,17 +170,32 @@ def _write_model(shared: Shared, folder: Path) -> str:
 
 
 def _write_readme(shared: Shared, folder: Path, *, where: str, file: str, old: Path | None) -> None:
-    """Write the page; the text of an old one stays, its terms become those of the model."""
+    """Write the page; what others wrote into an old one stays, the rest becomes the model's."""
     from huggingface_hub import ModelCard as Page
 
     title = where.rpartition("/")[2]
     data = hub_data(shared.card, title, shared.license, shared.dataset)
+    text = readme_text(shared.card, where, file, shared.license)
     if old is None:
-        text = readme_text(shared.card, where, file, shared.license)
         page = Page(f"---\n{data.to_yaml()}\n---\n\n{text}")
     else:
-        page = Page.load(old)
+        page = _read_page(old, where)
+        page.text = renewed(page.text, text)
+        found = getattr(page.data, "tags", None) or ()
+        data.tags = [*(data.tags or ()), *(tag for tag in found if tag not in OWN_TAGS)]
         for key, value in vars(data).items():
-            if value is not None:
+            if value is not None or key in _SCORED:
                 setattr(page.data, key, value)
     page.save(folder / _README)
+
+
+def _read_page(path: Path, where: str) -> Page:
+    from huggingface_hub import ModelCard as Page
+
+    try:
+        page: Page = Page.load(path)
+    except Exception as error:  # whatever a reader of YAML raises
+        raise HubError(
+            f"the {_README} of {where} cannot be read ({brief(error)}). Put its head right first"
+        ) from error
+    return page

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from yolokit.heads.family import HEADS
 from yolokit.models.card import ModelCard
+from yolokit.models.export_record import ExportFormat
 from yolokit.plain_text import tamed
 
 if TYPE_CHECKING:
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 _TASK = "object-detection"
 _METRIC = "mean_average_precision"
 _SCORES = {"AP": "AP (COCO, IoU 0.50:0.95)", "AP50": "AP50 (COCO, IoU 0.50)"}
+_BEGIN = "<!-- yolokit writes anew, with each push, what stands from here -->"
+_END = "<!-- to here -->"
+OWN_TAGS = {"yolokit", _TASK, *HEADS, *get_args(ExportFormat)}  # others are somebody's
 
 
 def hub_data(
@@ -83,6 +88,8 @@ def readme_text(card: ModelCard, where: str, file: str, license: str | None) -> 
     lines = [
         f"# {where.rpartition('/')[2]}",
         "",
+        _BEGIN,
+        "",
         f"An object detector: {kind}, {width}x{height} px, "
         f"{len(card.class_names)} classes, made with yolokit {card.yolokit_version}.",
         "",
@@ -104,8 +111,19 @@ def readme_text(card: ModelCard, where: str, file: str, license: str | None) -> 
         *(f"{label}. {_code(name)}" for label, name in enumerate(card.class_names)),
         "",
         _licence(license),
+        "",
+        _END,
     ]
     return "\n".join(lines) + "\n"
+
+
+def renewed(old: str, new: str) -> str:
+    """The text of an old page, with what ``readme_text`` wrote into it as in a new one."""
+    before, begin, rest = old.partition(_BEGIN)
+    _, end, after = rest.rpartition(_END)
+    if not (begin and end):  # it was taken out, or never there
+        return old
+    return before + new[new.index(_BEGIN) : new.rindex(_END)] + _END + after
 
 
 def _licence(license: str | None) -> str:

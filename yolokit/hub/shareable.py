@@ -51,7 +51,7 @@ class Shareable:
 
         Args:
             repo: ``USER/NAME``; made if it is not there. Files of other names stay in it, and so
-                does the text of a README.md; only what describes the model is written anew.
+                does what others wrote into its README.md; what describes the model is written anew.
             license: under which it is shared, as the hub names it: ``apache-2.0``, ``mit``,
                 ``cc-by-4.0``, ``other``, …: what its pictures and first weights allow, nobody else
                 can know.
