@@ -142,7 +142,9 @@ def test_an_exported_model_is_pushed_as_it_is(hub: Hub, tmp_path: Path) -> None:
     yolokit.load(path).push_to_hub("ann/fish", license="mit")
     assert hub.files("ann/fish")["model.onnx"] == path.read_bytes()
     assert "onnx" in front_matter(hub.files("ann/fish")["README.md"])["tags"]  # type: ignore[operator]
-    again = yolokit.load("hf:ann/fish")
+    page = hub.files("ann/fish")["README.md"].decode()  # a model.safetensors may lie beside it
+    assert "# fish\n" in page and 'yolokit.load("hf:ann/fish/model.onnx")' in page
+    again = yolokit.load("hf:ann/fish/model.onnx")
     again.push_to_hub("ann/copy", license="mit")
     assert hub.files("ann/copy")["model.onnx"] == path.read_bytes()
 
@@ -158,10 +160,13 @@ def test_an_openvino_model_is_two_files(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_branch_can_be_pushed_to(hub: Hub, scored: Path) -> None:
-    hub.add("ann/fish", {"README.md": b"# main"})
+    hub.add("ann/fish", {"notes.txt": b"main"})
     yolokit.load(scored).push_to_hub("ann/fish", license="mit", revision="small")
-    assert set(hub.files("ann/fish")) == {"README.md"}
-    assert "model.safetensors" in hub.files("ann/fish", "small")
+    assert set(hub.files("ann/fish")) == {"notes.txt"}
+    branch = hub.files("ann/fish", "small")
+    assert "model.safetensors" in branch
+    page = branch["README.md"].decode()
+    assert "# fish\n" in page and "yolokit detect hf:ann/fish@small photo.jpg" in page
     assert yolokit.load("hf:ann/fish@small").class_names[0] == "red"
 
 

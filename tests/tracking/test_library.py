@@ -67,6 +67,14 @@ def test_a_second_box_of_an_object_begins_no_track(found: Found) -> None:
         assert last.tolist() == ids
 
 
+def test_an_object_of_another_class_in_the_same_place_is_followed_too(found: Found) -> None:
+    rider, bicycle = (0, 0, 10, 10, 0.9, 0), (0, 0, 10, 5, 0.7, 1)
+    followed = tracker()
+    for step in range(4):
+        last = followed.update(found([rider, bicycle]), step * 40.0)
+    assert last.tolist() == [1, 2]
+
+
 def test_objects_that_come_to_overlap_keep_their_ids(found: Found) -> None:
     """From 20 px apart to 3, by which boxes of 12 overlap by 9 / 15, and away again."""
     followed = tracker()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
+from yolokit.video.sinks import RowSink
 from yolokit.video.walk import UnfinishedError, walk
 
 
@@ -52,3 +53,17 @@ def test_what_fails_after_a_film_that_cannot_be_read_is_named_and_that_one_too(
         walk(sources, predict, [FullDisk()])
     (skipped,) = failure.value.finished.skipped
     assert "broken.avi" in str(skipped)
+
+
+def test_rows_of_a_data_set_of_which_a_part_was_looked_at_are_not_written(tmp_path: Path) -> None:
+    sources = []
+    for number in range(3):
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), dtype=np.uint8))
+        sources.append(Source(str(path), Kind.IMAGE, path, image_id=number))
+    for last, written in ((0, False), (3, True)):
+        target = tmp_path / f"rows-{last}.json"
+        sink = RowSink(target, [1])
+        outcome = walk(sources, predict, [sink], observe=lambda frame, _, n=last: frame.index != n)
+        assert target.exists() == written == (target in outcome.written)
+        assert any(str(target) in note for note in outcome.notes) != written

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from yolokit._version import __version__
 from yolokit.errors import HubError
 from yolokit.files import put_in_unused, require_unused_folder, scratch_beside
-from yolokit.hub.readme import OWN_TAGS, hub_data, readme_text, renewed
+from yolokit.hub.readme import OWN_TAGS, hub_data, readme_text, renewed, title_of
 from yolokit.inference.backend import Backend, Card
 from yolokit.models.card import ModelCard
 from yolokit.models.export_record import OPENVINO_MODEL, exported_file
@@ -107,7 +107,9 @@ def push(
             api.create_branch(name.repo, branch=revision, exist_ok=True)
         file = _write_model(shared, folder)
         old = _old_readme(api, name.repo, revision, Path(scratch, "old"))
-        _write_readme(shared, folder, where=str(name), file=file, old=old)
+        _write_readme(
+            shared, folder, where=str(name._replace(revision=revision)), file=file, old=old
+        )
         done = api.upload_folder(
             repo_id=name.repo,
             folder_path=folder,
@@ -173,8 +175,7 @@ def _write_readme(shared: Shared, folder: Path, *, where: str, file: str, old: P
     """Write the page; what others wrote into an old one stays, the rest becomes the model's."""
     from huggingface_hub import ModelCard as Page
 
-    title = where.rpartition("/")[2]
-    data = hub_data(shared.card, title, shared.license, shared.dataset)
+    data = hub_data(shared.card, title_of(where), shared.license, shared.dataset)
     text = readme_text(shared.card, where, file, shared.license)
     if old is None:
         page = Page(f"---\n{data.to_yaml()}\n---\n\n{text}")

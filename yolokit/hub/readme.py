@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, get_args
 from yolokit.heads.family import HEADS
 from yolokit.models.card import ModelCard
 from yolokit.models.export_record import ExportFormat
+from yolokit.models.hub_files import MODEL
+from yolokit.models.hub_name import hub_name
 from yolokit.plain_text import tamed
 
 if TYPE_CHECKING:
@@ -81,12 +83,14 @@ def readme_text(card: ModelCard, where: str, file: str, license: str | None) -> 
         file: what of it is to be loaded.
         license: as the hub names it, or None.
     """
+    whole = file == MODEL or hub_name(where) is None  # what the name alone stands for
+    model = where if whole else f"{where}/{file}"
     height, width = card.image_hw
     kind = f"{card.model.head.type} head on {card.model.backbone.name}"
     scores = [f"| {_SCORES[n]} | {split} | {value:.3f} |" for n, split, value in scores_of(card)]
     table = ["| score | split | value |", "|---|---|---|", *scores, ""] if scores else []
     lines = [
-        f"# {where.rpartition('/')[2]}",
+        f"# {title_of(where)}",
         "",
         _BEGIN,
         "",
@@ -95,13 +99,13 @@ def readme_text(card: ModelCard, where: str, file: str, license: str | None) -> 
         "",
         *table,
         "```sh",
-        f"yolokit detect {where} photo.jpg",
+        f"yolokit detect {model} photo.jpg",
         "```",
         "",
         "```python",
         "import yolokit",
         "",
-        f'model = yolokit.load("{where}")',
+        f'model = yolokit.load("{model}")',
         'for result in model.predict(["photo.jpg"]):',
         "    print(result.boxes, result.scores, result.names)",
         "```",
@@ -115,6 +119,11 @@ def readme_text(card: ModelCard, where: str, file: str, license: str | None) -> 
         _END,
     ]
     return "\n".join(lines) + "\n"
+
+
+def title_of(where: str) -> str:
+    """The last part of a name on the hub, or of a path."""
+    return where.rpartition("/")[2].partition("@")[0]
 
 
 def renewed(old: str, new: str) -> str:

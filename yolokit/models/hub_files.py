@@ -16,7 +16,7 @@ from yolokit.errors import HubError
 from yolokit.models.hub_errors import explained, require_hub, unreachable
 from yolokit.models.hub_name import HubName, hub_name
 
-_MODEL = "model.safetensors"  # taken before others: what training wrote
+MODEL = "model.safetensors"  # taken before others: what training wrote
 _SUFFIXES = (".safetensors", ".onnx", ".xml")
 _PATIENCE = 10.0  # seconds for the hub to answer
 _SHOWN = 8  # file names in an error
@@ -113,13 +113,13 @@ def chosen_files(name: HubName, files: Collection[str]) -> list[str]:
         HubError: none, or several of which none is asked for.
     """
     if name.path is not None:
-        asked = [name.path, f"{name.path}/{_MODEL}", f"{name.path}/model.xml"]
+        asked = [name.path, f"{name.path}/{MODEL}", f"{name.path}/model.xml"]
         found = [each for each in asked if each in files]
         if not found:
             raise HubError(f"{name} has no file {name.path}. It has {_listed(files)}")
         found = found[:1]
-    elif _MODEL in files:
-        found = [_MODEL]
+    elif MODEL in files:
+        found = [MODEL]
     else:
         found = [each for each in files if "/" not in each and each.endswith(_SUFFIXES)]
     if len(found) > 1:
@@ -128,7 +128,7 @@ def chosen_files(name: HubName, files: Collection[str]) -> list[str]:
         )
     if not found or not found[0].endswith(_SUFFIXES):
         raise HubError(
-            f"{name} has no model of yolokit's, which is a {_MODEL}, a .onnx or OpenVINO's .xml "
+            f"{name} has no model of yolokit's, which is a {MODEL}, a .onnx or OpenVINO's .xml "
             f"with its .bin; others are not loaded. It has {_listed(files)}"
         )
     (file,) = found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, cast
@@ -96,7 +97,8 @@ class _Lingering:
             transport.close()
         else:
             connection.lingers = True
-            transport.write_eof()
+            with suppress(OSError):  # a client that has just gone
+                transport.write_eof()
             connection.flow.resume_reading()
 
 

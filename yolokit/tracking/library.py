@@ -33,8 +33,8 @@ _LIBRARIES = ("trackers", "supervision")
 class LibraryTracker:
     """One of the library's trackers.
 
-    To ByteTrack a box that overlaps a better one by more than ``_SECOND_OVERLAP`` is a weak one: it
-    continues a track and begins none.
+    To ByteTrack a box that overlaps a better one of its class by more than ``_SECOND_OVERLAP`` is a
+    weak one: it continues a track and begins none.
 
     Args:
         name: which.
@@ -67,9 +67,9 @@ class LibraryTracker:
         count = len(detections)
         boxes, scores = detections.boxes.astype(np.float64), detections.scores
         if self._takes_weak:
-            scores = np.where(
-                _is_second(self._arrays.box_iou_batch(boxes, boxes), scores), 0, scores
-            )
+            overlaps = self._arrays.box_iou_batch(boxes, boxes)
+            same = detections.labels[:, None] == detections.labels[None, :]
+            scores = np.where(_is_second(overlaps * same, scores), 0, scores)
         given = self._arrays.Detections(
             xyxy=boxes, confidence=scores, data={_ROW: np.arange(count)}
         )
@@ -85,7 +85,7 @@ def _is_second(overlaps: NDArray[np.float64], scores: NDArray[np.float32]) -> ND
     """Which boxes overlap a better one by more than ``_SECOND_OVERLAP``; of equals, the later.
 
     Args:
-        overlaps: [N, N] IoU.
+        overlaps: [N, N] IoU; 0 between boxes that cannot be one object's.
         scores: [N].
 
     Returns:

@@ -177,7 +177,7 @@ class JsonListSink:
 
     def __init__(self, path: Path) -> None:
         self.written: list[Path] = []
-        self._path = path
+        self.path = path
         self._scope = ExitStack()
         self._temporary = self._scope.enter_context(written_atomically(path))
         self._file = self._temporary.open("wb")
@@ -186,23 +186,23 @@ class JsonListSink:
 
     def add(self, entry: dict[str, Any]) -> None:
         """Add one entry, on a line of its own."""
-        with naming(self._path):
+        with naming(self.path):
             self._file.write((self._separator + json.dumps(entry, allow_nan=False)).encode())
         self._separator = ",\n"
 
     def keep(self) -> None:
         """All until now stays, whatever happens."""
-        with naming(self._path):
+        with naming(self.path):
             self._file.flush()
         self._kept = self._file.tell()
 
     def close(self) -> None:
         """Complete the list; the file appears."""
-        with naming(self._path):
+        with naming(self.path):
             self._file.write(b"[]\n" if self._separator == "[\n" else b"\n]\n")
             self._file.close()
         self._scope.close()
-        self.written.append(self._path)
+        self.written.append(self.path)
 
     def abort(self) -> None:
         """Drop what was not kept; where nothing was, there is no file."""
@@ -219,7 +219,7 @@ class JsonListSink:
             self._scope.__exit__(type(error), error, None)
         else:
             self._scope.close()
-            self.written.append(self._path)
+            self.written.append(self.path)
 
 
 MakeRecord: TypeAlias = Callable[[Frame, Detections, Sequence[str]], dict[str, Any]]

@@ -14,7 +14,7 @@ from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.pipeline import Follow, Observe, Predict, failing, run_pipeline
 from yolokit.video.reader import FrameReader, unreadable
-from yolokit.video.sinks import AnnotatedSink, Sink
+from yolokit.video.sinks import AnnotatedSink, RowSink, Sink
 
 Ended: TypeAlias = Callable[[], None]
 
@@ -98,7 +98,7 @@ def walk(
             walking.end_leg()
             if ended is not None:
                 ended()
-        walking.close()
+        walking.close(stopped=stop.is_set())
     except YolokitError as error:
         walking.abort()
         if walking.unreadable:
@@ -137,6 +137,7 @@ class _Walk:
         self.unreadable = False
         self._sinks = sinks
         self._drops = _Drops()
+        self._left_out: list[str] = []
 
     def consume(self, frame: Frame, detections: Detections) -> None:
         """See ``run_pipeline``."""
@@ -150,8 +151,8 @@ class _Walk:
             for sink in self._sinks:
                 sink.end_source()
 
-    def close(self) -> None:
-        """Finish all files.
+    def close(self, *, stopped: bool) -> None:
+        """Finish all files, but for those that mean something as a whole only, after a stop.
 
         Raises:
             SourceError: no source could be read.
@@ -161,7 +162,13 @@ class _Walk:
             raise unreadable(self.reader.skipped, len(self.reader.sources))
         with failing("writing"):
             for sink in self._sinks:
-                sink.close()
+                if stopped and isinstance(sink, RowSink):
+                    sink.abort()
+                    self._left_out.append(
+                        f"{sink.path}: not written; a part would be scored as all"
+                    )
+                else:
+                    sink.close()
 
     def abort(self) -> None:
         """Keep what is finished."""
@@ -171,7 +178,7 @@ class _Walk:
     def outcome(self) -> Outcome:
         """What was done until now."""
         annotated = [sink for sink in self._sinks if isinstance(sink, AnnotatedSink)]
-        notes = [*self.reader.notes, *self._drops.notes()]
+        notes = [*self.reader.notes, *self._drops.notes(), *self._left_out]
         return Outcome(
             frames=self.frames,
             written=[path for sink in self._sinks for path in sink.written],
