@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from yolokit.sections import BackboneConfig, SplitConfig
 REPOSITORY = Path(__file__).resolve().parents[1]
 MakeDetector = Callable[..., Detector]
 WriteSplit = Callable[..., SplitConfig]
+
+
+if hasattr(signal, "SIGHUP"):  # under nohup it is ignored, here and in all that tests start
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)

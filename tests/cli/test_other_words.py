@@ -98,7 +98,7 @@ def test_a_picture_may_be_called_like_a_setting(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "source=a.jpg").touch()
     assert main(["detect", "absent.safetensors", "source=a.jpg"]) == 1
-    assert "absent.safetensors" in capsys.readouterr().err
+    assert "cannot decode source=a.jpg: not a picture" in capsys.readouterr().err
 
 
 def test_every_name_of_ours_in_a_hint_exists() -> None:
