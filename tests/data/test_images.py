@@ -19,8 +19,7 @@ from yolokit.data.images import (
     picture_count,
     picture_format,
     read_image,
-    stored_orientation,
-    stored_size,
+    stored_facts,
     verify_image,
 )
 from yolokit.data.orientation import parse_orientation
@@ -198,10 +197,8 @@ def test_the_size_is_told_by_the_header_in_the_formats_that_are_read() -> None:
     exif = turned.getexif()
     exif[0x0112] = 6  # a quarter turn
     data = encode(turned, "JPEG", exif=exif)
-    assert stored_size(data) == stored_size(data[:-5], ("JPEG",)) == (20, 30)
-    assert stored_size(data, ("PNG",)) == stored_size(b"text") == (0, 0)
-    assert stored_orientation(data) == stored_orientation(data[:-5], ("JPEG",)) == 6
-    assert stored_orientation(data, ("PNG",)) == stored_orientation(b"text") == 1
+    assert stored_facts(data) == stored_facts(data[:-5], ("JPEG",)) == ((20, 30), 6)
+    assert stored_facts(data, ("PNG",)) == stored_facts(b"text") == ((0, 0), 1)
     with pytest.raises(ImageError, match="not a picture in a known format"):
         decode_image(data, formats=("PNG",))
     assert decode_image(data, formats=("PNG", "JPEG")).shape == (30, 20, 3)

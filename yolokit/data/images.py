@@ -46,6 +46,13 @@ class PictureFacts(NamedTuple):
     quarter_turned: bool
 
 
+class StoredFacts(NamedTuple):
+    """What a header says: (height, width) before EXIF turns it, and that orientation, 1 to 8."""
+
+    hw: tuple[int, int]
+    orientation: int
+
+
 def read_image(path: str | Path) -> NDArray[np.uint8]:
     """Read a picture file as upright 8-bit RGB.
 
@@ -135,28 +142,17 @@ def picture_size(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def stored_size(data: bytes, formats: tuple[str, ...] | None = None) -> tuple[int, int]:
-    """(height, width) by the header of an encoded picture, before EXIF turns it.
+def stored_facts(data: bytes, formats: tuple[str, ...] | None = None) -> StoredFacts:
+    """What the header of an encoded picture says; nothing is decoded.
 
-    Nothing is decoded. (0, 0) where it is no such picture; ``formats`` as for `decode_image`.
+    Returns:
+        A size of (0, 0) where it is no such picture; ``formats`` as for `decode_image`.
     """
     try:
         with _unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
-            return image.height, image.width
+            return StoredFacts((image.height, image.width), read_orientation(image))
     except Exception:  # whatever it is: decoding it says why
-        return 0, 0
-
-
-def stored_orientation(data: bytes, formats: tuple[str, ...] | None = None) -> int:
-    """The orientation, 1 to 8, that `decode_image` applies to an encoded picture.
-
-    1 (none) where it is no such picture; ``formats`` as for `decode_image`.
-    """
-    try:
-        with _unlimited(), Image.open(io.BytesIO(data), formats=formats) as image:
-            return read_orientation(image)
-    except Exception:  # whatever it is: decoding it says why
-        return 1
+        return StoredFacts((0, 0), 1)
 
 
 def grey_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from yolokit.data.images import decode_image, stored_orientation, stored_size, why_unreadable
+from yolokit.data.images import decode_image, stored_facts, why_unreadable
 from yolokit.errors import ImageError
 from yolokit.serving.refusal import RefusedError, too_large
 
@@ -25,7 +25,7 @@ def decode_picture(data: bytes, most_pixels: int) -> NDArray[np.uint8]:
     Raises:
         RefusedError: more pixels by its header, no picture of ``FORMATS``, or a damaged one.
     """
-    height, width = stored_size(data, FORMATS)
+    height, width = stored_facts(data, FORMATS).hw
     if height * width > most_pixels:
         millions = f"{most_pixels / 1e6:.3g} million"
         raise too_large(f"the picture has {width}x{height} pixels", millions)
@@ -40,7 +40,7 @@ def decode_picture(data: bytes, most_pixels: int) -> NDArray[np.uint8]:
 
 def orientation_of(data: bytes) -> int:
     """The EXIF orientation, 1 to 8, that ``decode_picture`` applies."""
-    return stored_orientation(data, FORMATS)
+    return stored_facts(data, FORMATS).orientation
 
 
 def encode_picture(image: NDArray[np.uint8], *, png: bool) -> tuple[bytes, str]:
