@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from yolokit.machine import bf16_pays, compute_threads, thread_limit, usable_cpus, usable_memory
+from yolokit.machine import (
+    bf16_pays,
+    compute_threads,
+    shared_out,
+    thread_limit,
+    usable_cpus,
+    usable_memory,
+)
 
 GIB = 2**30
 PHYSICAL = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -133,6 +140,20 @@ def test_a_network_gets_a_thread_a_core(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(4)), raising=False)
     root = lay_out_cores(lay_out(tmp_path, "0::/", {"cpu.max": quota}), siblings)
     assert compute_threads(environment, root) == threads
+
+
+@pytest.mark.parametrize(
+    ("threads", "shares"),
+    [
+        (1, [1]),
+        (2, [1, 1]),
+        (4, [1, 1, 1, 1]),
+        (6, [2, 2, 1, 1]),
+        (16, [4, 4, 4, 4]),
+    ],
+)
+def test_networks_side_by_side_share_all_threads(threads: int, shares: list[int]) -> None:
+    assert shared_out(threads) == shares
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ _ROOT = Path("/")  # tests lay out another
 _MOUNT = "sys/fs/cgroup"
 _SIBLINGS = "sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _MOST_THREADS = 1024  # a larger number is a slip of the pen
+_MOST_NETWORKS = 4  # side by side
 _MALLOC_THRESHOLDS = (-1, -3)  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
 _KEPT_BYTES = 2**31 - 1  # the most that mallopt's int holds
 
@@ -68,6 +69,22 @@ def compute_threads(environment: Mapping[str, str], root: Path = _ROOT) -> int:
     if given.isdecimal() and 0 < int(given) <= _MOST_THREADS:
         return int(given)
     return min(usable_cpus(root), _own_cores(root))
+
+
+def shared_out(threads: int) -> list[int]:
+    """How threads are best shared out among networks that compute different pictures.
+
+    Threads that compute one picture wait for each other after every layer; those of another
+    network do not. Each network keeps Python busy between its layers, so that there are few.
+
+    Args:
+        threads: at least 1.
+
+    Returns:
+        The threads of each network.
+    """
+    count = min(_MOST_NETWORKS, threads)
+    return [threads // count + (number < threads % count) for number in range(count)]
 
 
 def bf16_pays(root: Path = _ROOT) -> bool:

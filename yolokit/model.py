@@ -6,32 +6,30 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
-from numpy.typing import NDArray
 
 from yolokit.errors import ExportError, WeightsError
 from yolokit.explain.before import EXPORTED, TORCHVISIONS
 from yolokit.hub.shareable import Shareable
+from yolokit.inference.arguments import check_counts
 from yolokit.inference.classes import Classes
 from yolokit.inference.exported import ComputePrecision, least_score
 from yolokit.inference.loading import load_backend
-from yolokit.inference.predictor import BATCH, Predictor, check_counts
+from yolokit.inference.predictor import BATCH, Predictor
 from yolokit.inference.result import Result
 from yolokit.inference.sources import is_many
 from yolokit.inference.words import model_facts
+from yolokit.inference.workers import Detect
 from yolokit.models.card import ModelCard
 from yolokit.models.hub_name import hub_name
 from yolokit.models.torchvision_name import NOT_EXPORTED
 from yolokit.tracking.films import FRAMES_FPS
 from yolokit.tracking.tracker import TrackerName
-from yolokit.types import Detections
 from yolokit.video.feed import Given, frames_of, moves, picture_of, sources_of
 from yolokit.video.frames import Frame, Kind
-from yolokit.video.pipeline import Follow, batches
+from yolokit.video.pipeline import Follow, predicted
 
 if TYPE_CHECKING:
     from yolokit.explain.explainer import Explainer
@@ -181,24 +179,23 @@ class Model(Shareable, Predictor):
     def _watched(
         self,
         frames: Iterator[Frame],
-        detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
+        detect: Detect,
         batch_size: int,
         follow: Follow | None = None,
     ) -> Iterator[Result]:
-        for batch in batches(frames, batch_size):
-            found = detect([frame.image for frame in batch])
-            for frame, detections in zip(batch, found, strict=True):
-                still = frame.source.kind is Kind.IMAGE
-                yield Result(
-                    detections=detections if follow is None else follow(frame, detections),
-                    class_names=self.class_names,
-                    category_ids=self.category_ids,
-                    image_hw=(frame.image.shape[0], frame.image.shape[1]),
-                    source=frame.source.name or None,
-                    pixels=None if still and frame.source.path else frame.image,
-                    frame=None if still else frame.index,
-                    pts_ms=None if still else frame.pts_ms,
-                )
+        found = predicted(frames, detect, batch_size=batch_size, workers=self.workers)
+        for frame, detections in found:
+            still = frame.source.kind is Kind.IMAGE
+            yield Result(
+                detections=detections if follow is None else follow(frame, detections),
+                class_names=self.class_names,
+                category_ids=self.category_ids,
+                image_hw=(frame.image.shape[0], frame.image.shape[1]),
+                source=frame.source.name or None,
+                pixels=None if still and frame.source.path else frame.image,
+                frame=None if still else frame.index,
+                pts_ms=None if still else frame.pts_ms,
+            )
 
     @property
     def explain(self) -> Explainer:

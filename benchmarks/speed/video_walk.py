@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--video", type=existing, required=True)
     parser.add_argument("--frames", type=int, default=300, help="of each measurement")
     parser.add_argument("--memory-frames", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=4, help="frames a step, as of yolokit detect")
+    parser.add_argument("--batch", type=int, default=4, help="frames ahead, as of yolokit detect")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, required=True, help="JSON")
     options = parser.parse_args()
@@ -83,7 +83,7 @@ class Stages:
         predictor: the model.
         video: gone through as often as needed.
         frames: how many.
-        batch: predicted together.
+        batch: predicted together, or taken ahead of those that workers look at.
         folder: for what is written.
     """
 
@@ -103,9 +103,12 @@ class Stages:
 
     def predict(self) -> None:
         """Prepare, network, postprocess."""
-        kept = itertools.cycle([frame.image for frame in self._kept])
-        for first in range(0, self._frames, self._batch):
-            self._predict(list(itertools.islice(kept, min(self._batch, self._frames - first))))
+        from yolokit.video.pipeline import predicted
+
+        frames = itertools.islice(itertools.cycle(self._kept), self._frames)
+        workers = self._predictor.workers
+        for _ in predicted(frames, self._predict, batch_size=self._batch, workers=workers):
+            pass
 
     def write(self) -> None:
         """Draw, encode, and write JSON."""
@@ -125,6 +128,7 @@ class Stages:
                 self._predict,
                 lambda frame, found: self._write(sinks, next(numbers), frame, found),
                 batch_size=self._batch,
+                workers=self._predictor.workers,
             )
 
     def memory(self) -> Figures:
@@ -142,7 +146,13 @@ class Stages:
 
         with self._sinks() as sinks:
             frames = itertools.islice(self._read(), self._frames)
-            run_pipeline(frames, self._predict, consume, batch_size=self._batch)
+            run_pipeline(
+                frames,
+                self._predict,
+                consume,
+                batch_size=self._batch,
+                workers=self._predictor.workers,
+            )
         return {"after a fifth": taken[0], "at the end": taken[1]}
 
     def _read(self) -> Iterator[Any]:

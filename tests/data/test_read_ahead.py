@@ -41,11 +41,11 @@ def test_an_error_comes_at_its_place_and_ends_the_threads() -> None:
         for each in read_ahead(load, range(10), threads=2, ahead=2):
             got.append(each)
     assert got == [0, 1, 2]
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
 
 
 def test_who_stops_early_leaves_no_threads() -> None:
     results = read_ahead(lambda index: index, range(1000), threads=2, ahead=2)
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]

@@ -71,6 +71,14 @@ def images() -> list[NDArray[np.uint8]]:
     ]
 
 
+@pytest.fixture
+def torch_threads() -> Iterator[Callable[[int], None]]:
+    """Sets how many threads torch computes with, for one test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 def _assert_same(got: Detections, expected: Detections) -> None:
     assert len(got) == len(expected)
     np.testing.assert_array_equal(got.labels, expected.labels)
@@ -379,20 +387,32 @@ class Album(Sequence[NDArray[np.uint8]]):
         return picture
 
 
-def test_of_a_list_one_more_step_is_read_ahead(predictor: Predictor) -> None:
+@pytest.mark.parametrize(
+    ("threads", "steps"),
+    [
+        (1, (6, 6, 6, 9)),  # two steps
+        (2, (1, 5, 6, 7)),  # the first by itself; then one, and a step ahead
+    ],
+)
+def test_of_a_list_one_more_step_is_read_ahead(
+    predictor: Predictor, threads: int, steps: tuple[int, ...], torch_threads: Callable[[int], None]
+) -> None:
+    torch_threads(threads)
     album = Album([np.zeros((40, 50, 3), np.uint8)] * 20)
     results = iter(predictor.predict(album, batch_size=3, stream=True))
     assert album.taken == 0
-    for taken in (6, 6, 6, 9):
+    for taken in steps:
         next(results)
         assert album.taken == taken
     results.close()  # type: ignore[attr-defined]
-    assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
+    assert not [each for each in threading.enumerate() if each.name.startswith("ahead")]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_broken_file_fails_at_its_step_and_leaves_no_thread(
-    predictor: Predictor, tmp_path: Path
+    predictor: Predictor, tmp_path: Path, threads: int, torch_threads: Callable[[int], None]
 ) -> None:
+    torch_threads(threads)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     picture = np.zeros((40, 50, 3), np.uint8)
     sources = [picture] * 3 + [tmp_path / "broken.jpg"] + [picture] * 3
@@ -400,7 +420,7 @@ def test_a_broken_file_fails_at_its_step_and_leaves_no_thread(
     assert len([next(results) for _ in range(3)]) == 3
     with pytest.raises(ImageError, match=r"broken\.jpg"):
         next(results)
-    assert not [each for each in threading.enumerate() if each.name.startswith("decode")]
+    assert not [each for each in threading.enumerate() if each.name.startswith("ahead")]
 
 
 def test_a_stream_gives_what_the_list_gives(
@@ -461,6 +481,11 @@ def test_what_is_no_source_at_all_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=rf"expected a path.* got {kind}$"):
         predictor.predict(source)  # type: ignore[call-overload]
+
+
+def test_what_is_neither_backend_nor_detector_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(TypeError, match="network must be a backend or a Detector, got str"):
+        Predictor("model.safetensors", predictor.card)  # type: ignore[arg-type]
 
 
 def test_a_backend_needs_no_detector(predictor: Predictor) -> None:

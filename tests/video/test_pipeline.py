@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from yolokit.errors import ImageError, SourceError
+from yolokit.inference.workers import Workers
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.pipeline import run_pipeline
@@ -216,6 +217,67 @@ def test_stop_keeps_a_gapless_beginning() -> None:
     count = run_pipeline(frames(10**9), nothing, consume, batch_size=4, stop=stop)
     assert seen == list(range(count))
     assert count > 20
+
+
+def test_workers_stop_with_a_gapless_beginning() -> None:
+    stop = threading.Event()
+    seen: list[int] = []
+
+    def consume(frame: Frame, _: Detections) -> None:
+        seen.append(frame.index)
+        if frame.index == 20:
+            stop.set()
+
+    workers = Workers(3, lambda: None)
+    count = run_pipeline(frames(10**9), nothing, consume, batch_size=4, workers=workers, stop=stop)
+    assert seen == list(range(count))
+    assert count > 20
+
+
+def test_frames_are_looked_at_by_workers_but_live_ones_by_the_caller() -> None:
+    """A live frame must not wait for others, nor a processor for it."""
+    threads: dict[int, list[threading.Thread]] = {0: [], 1: []}
+    labels: list[int] = []
+
+    def mixed() -> Iterator[Frame]:
+        yield from frames(5)
+        yield from frames(1, Source("0", Kind.STREAM), live=True)
+        yield from frames(5)
+
+    def predict(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        threads[threading.current_thread() is here].append(threading.current_thread())
+        return brightness(images)
+
+    here = threading.current_thread()
+    count = run_pipeline(
+        mixed(),
+        predict,
+        lambda _, found: labels.append(int(found.labels[0])),
+        batch_size=4,
+        workers=Workers(2, lambda: None),
+    )
+    assert (count, labels) == (11, [*range(5), 0, *range(5)])
+    assert len(threads[True]) == 3  # and the first in a row, which nothing could be done beside
+    assert len(threads[False]) == 8
+
+
+def test_a_worker_that_fails_ends_the_run() -> None:
+    def fail(images: list[NDArray[np.uint8]]) -> list[Detections]:
+        if images[0][0, 0, 0] == 7:
+            raise ZeroDivisionError
+        return nothing(images)
+
+    seen: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        run_pipeline(
+            frames(10**9),
+            fail,
+            lambda frame, _: seen.append(frame.index),
+            batch_size=4,
+            workers=Workers(2, lambda: None),
+        )
+    assert seen == list(range(len(seen)))
+    assert not [each for each in threading.enumerate() if each.name.startswith("ahead")]
 
 
 def test_observer_runs_in_the_callers_thread_and_can_end_the_run() -> None:

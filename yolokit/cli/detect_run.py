@@ -43,6 +43,7 @@ def run(
             job.folder(out),
             class_names=names,
             batch_size=watch.batch_size,
+            workers=watch.workers,
             outputs=replace(
                 outputs,
                 json_file=free_json(job.json_file(out)) if manner.save_json else None,

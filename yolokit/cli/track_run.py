@@ -142,6 +142,7 @@ def run(
             out,
             class_names=names,
             batch_size=watch.batch_size,
+            workers=watch.workers,
             outputs=replace(
                 outputs, json_file=free_json(out / "tracks.json") if manner.save_json else None
             ),

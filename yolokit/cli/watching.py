@@ -25,9 +25,8 @@ from yolokit.video.view import View
 from yolokit.video.walk import Outcome, UnfinishedError
 
 _SHOWN = 20  # skipped sources named one by one
-# Frames a step. Two cores detect 1.25 times as many a second in fours as one by one; eights are no
-# faster there, and hold more memory.
-_GPU_BATCH, _CPU_BATCH = 8, 4
+_GPU_BATCH = 8  # frames a step
+_CPU_BATCH = 4  # frames that wait while workers look at others
 _PICTURE_MS = 500  # how long a still picture stays in the window
 
 
@@ -55,6 +54,9 @@ class Watch:
 
     Args:
         paint: a frame and its detections to RGB pixels, for the view.
+
+    Attributes:
+        workers: threads in which frames are looked at side by side.
     """
 
     def __init__(
@@ -66,19 +68,20 @@ class Watch:
         paint: Callable[[Frame, Detections], NDArray[np.uint8]],
     ) -> None:
         self._full = 0  # frames with as many objects as may be kept
+        self.workers = predictor.workers
         self._predictor, self._wanted, self._teller = predictor, wanted, teller
         self._view, self._paint = view, paint
-        self._seconds = 0.0  # of each frame in the last step
+        self._seconds: dict[int, float] = {}  # of each frame that is looked at, by its pixels
 
     @property
     def batch_size(self) -> int:
-        """Frames that are predicted together; one by one where they are watched meanwhile."""
+        """Frames in the making at the same time; one by one where they are watched meanwhile."""
         if self._view is not None:
             return 1
         return _CPU_BATCH if self._predictor.device == "cpu" else _GPU_BATCH
 
     def predict(self, images: list[NDArray[np.uint8]]) -> list[Detections]:
-        """See ``run_pipeline``."""
+        """See ``run_pipeline``; workers call it at the same time."""
         began = time.monotonic()
         found = self._predictor.predict_images(
             images,
@@ -87,13 +90,15 @@ class Watch:
             max_detections=self._wanted.limit,
             classes=self._wanted.labels,
         )
-        self._seconds = (time.monotonic() - began) / len(images)
+        at_once = len(images) if self.workers is None else self.workers.count
+        taken = (time.monotonic() - began) / at_once
+        self._seconds |= {id(image): taken for image in images}
         return found
 
     def observe(self, frame: Frame, detections: Detections) -> bool:
         """See ``run_pipeline``."""
         self._full += len(detections) == self._wanted.limit
-        self._teller.tell(frame, detections, self._seconds)
+        self._teller.tell(frame, detections, self._seconds.pop(id(frame.image)))
         if self._view is None:
             return True
         hold_ms = _PICTURE_MS if frame.source.kind is Kind.IMAGE else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +17,12 @@ _MOST_THREADS = 8  # beyond that a GPU has no use for them on pictures of a few 
 
 
 def read_ahead(
-    load: Callable[[_K], _T], keys: Iterable[_K], *, threads: int, ahead: int
+    load: Callable[[_K], _T],
+    keys: Iterable[_K],
+    *,
+    threads: int,
+    ahead: int,
+    begin: Callable[[], None] | None = None,
 ) -> Iterator[_T]:
     """``load`` of each key, in order; a few are loaded before they are asked for.
 
@@ -25,18 +31,27 @@ def read_ahead(
         keys: in the order of the results; taken when they are loaded.
         threads: 0 loads in the calling thread, when asked.
         ahead: results that may wait, beside the one that is asked for.
+        begin: called first in each thread.
 
     Raises:
-        Whatever ``load`` raises, at its place; what is loaded ahead is then given up.
+        Whatever ``load`` or ``begin`` raises, at its place; what is loaded ahead is then given up.
     """
     if threads == 0:
         yield from map(load, keys)
         return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="ahead")
+    begun = threading.local()
+
+    def in_thread(key: _K) -> _T:  # not the pool's initializer, whose errors are lost
+        if begin is not None and not hasattr(begun, "here"):
+            begin()
+            begun.here = True
+        return load(key)
+
     waiting: deque[Future[_T]] = deque()
     try:
         for key in keys:
-            waiting.append(pool.submit(load, key))
+            waiting.append(pool.submit(in_thread, key))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from inspect import getattr_static
+from typing import Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,6 @@ class Card(Protocol):
         """How an exported file came about; None of any other network."""
 
 
-@runtime_checkable
 class Backend(Protocol):
     """A network ready to detect. One file each; only ``loading.py`` knows which it is."""
 
@@ -79,3 +79,34 @@ class Backend(Protocol):
             boxes [B, N, 4] input pixels, scores [B, N, C]; ``one_to_one`` where nothing is left
             to suppress.
         """
+
+
+class SideBySide(Backend, Protocol):
+    """A backend that several threads may call at the same time."""
+
+    @property
+    def shares(self) -> Sequence[int]:
+        """The processors of each thread that calls it beside others, so that they keep the machine
+        busy together; fewer than two where one caller does that alone."""
+
+    def begin_worker(self, processors: int) -> None:
+        """Called first in each of several threads that are going to call it at the same time.
+
+        Args:
+            processors: that this thread's calls compute with, one of ``shares``.
+        """
+
+
+def is_backend(network: object) -> TypeGuard[Backend]:
+    """Whether it has all that a backend has; no property is asked, for some take long to answer."""
+    return _has(network, "device", "description", "to", "__call__")
+
+
+def is_side_by_side(backend: Backend) -> TypeGuard[SideBySide]:
+    """Whether several threads may call it at the same time."""
+    return _has(backend, "shares", "begin_worker")
+
+
+def _has(network: object, *names: str) -> bool:
+    missing = object()
+    return all(getattr_static(network, name, missing) is not missing for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from yolokit.inference.exported import (
     export_card,
     require_precision,
 )
-from yolokit.machine import compute_threads
+from yolokit.machine import compute_threads, shared_out
 from yolokit.models.card import CARD_KEY, ModelCard, printable
 from yolokit.types import DecodedArrays
 
@@ -56,6 +57,9 @@ class OnnxBackend:
         self, path: Path, device: str = "auto", precision: ComputePrecision = "auto"
     ) -> None:
         self._path, self._precision = path, precision
+        self._alone: onnxruntime.InferenceSession | None = None  # the same, without threads
+        self._worker = threading.local()  # what it calls
+        self._opening = threading.Lock()
         self._threads = compute_threads(os.environ)
         self.to(device)
 
@@ -74,6 +78,32 @@ class OnnxBackend:
         precision = "in f32" if kept == "f32" else f"with numbers kept in {kept}"
         return f"onnxruntime {onnxruntime.__version__} on {self._device} {precision}"
 
+    @property
+    def shares(self) -> list[int]:
+        """See ``SideBySide``."""
+        return shared_out(self._threads) if self._device == "cpu" else []
+
+    def begin_worker(self, processors: int) -> None:
+        """See ``SideBySide``.
+
+        Raises:
+            WeightsError: the file is no longer the one that was read.
+        """
+        if processors > 1:  # of the session that all share
+            return
+        with self._opening:
+            if self._alone is None:
+                self._alone = self._read_again()
+        self._worker.session = self._alone
+
+    def _read_again(self) -> onnxruntime.InferenceSession:
+        """The file, without threads of its own."""
+        _, session = _open(self._path, "cpu", self._precision, 1)
+        text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
+        if export_card(text, str(self._path), "onnx")[0] != self.card:
+            raise WeightsError(f"{self._path} was replaced while it was in use. Load it again")
+        return session
+
     def to(self, device: str) -> None:
         """Read the file, for another device.
 
@@ -91,7 +121,7 @@ class OnnxBackend:
             for ports in (session.get_inputs(), session.get_outputs())
         )
         self._network = ExportedNetwork(card, record, inputs, outputs, where)
-        self._device, self._session = name, session
+        self._device, self._session, self._alone = name, session, None
         self._names, self.card = [each.name for each in outputs], card
 
     def __call__(
@@ -109,8 +139,9 @@ class OnnxBackend:
         return self._network.detect(batch, self._run, _GPU_PICTURES)
 
     def _run(self, images: NDArray[np.uint8]) -> Answer:
+        session = getattr(self._worker, "session", self._session)
         try:
-            answers = self._session.run(self._names, {INPUT: images})
+            answers = session.run(self._names, {INPUT: images})
         except Exception as error:  # its classes share no base of their own
             raise self._network.failed(error) from error
         return dict(zip(self._names, answers, strict=True))

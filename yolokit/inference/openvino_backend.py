@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from yolokit.inference.exported import (
     export_card,
     require_precision,
 )
-from yolokit.machine import bf16_pays, compute_threads
+from yolokit.machine import bf16_pays, compute_threads, shared_out
 from yolokit.models.card import CARD_KEY, ModelCard, printable
 from yolokit.types import DecodedArrays
 
@@ -71,13 +72,16 @@ class OpenVinoBackend:
         inputs, outputs = ([_port(e) for e in ports] for ports in (model.inputs, model.outputs))
         self._network = ExportedNetwork(self.card, record, inputs, outputs, where)
         self._threads = compute_threads(os.environ)
+        self._compile = functools.partial(core.compile_model, model, "CPU")
+        self._precision: ComputePrecision = precision
         try:
-            settings = _settings(precision, self._threads)
-            self._compiled = core.compile_model(model, "CPU", settings)
+            self._compiled = self._compile(_settings(precision, self._threads))
         except Exception as error:
             raise _unreadable(where, error) from error
         self._request = self._compiled.create_infer_request()
         self._one_at_a_time = threading.Lock()
+        self._beside: Any = None  # the same for workers, compiled when there are some
+        self._worker = threading.local()  # each has a request of its own
         self._names = [each.name for each in outputs]
 
     @property
@@ -92,6 +96,19 @@ class OpenVinoBackend:
 
         version = get_version().partition("-")[0]
         return f"openvino {version} on cpu in {_real_precision(self._compiled)}"
+
+    @property
+    def shares(self) -> list[int]:
+        """See ``SideBySide``; OpenVINO shares out the processors by itself."""
+        return shared_out(self._threads)
+
+    def begin_worker(self, processors: int) -> None:
+        """See ``SideBySide``."""
+        with self._one_at_a_time:
+            if self._beside is None:
+                streams = len(self.shares)
+                self._beside = self._compile(_settings(self._precision, self._threads, streams))
+            self._worker.request = self._beside.create_infer_request()
 
     def to(self, device: str) -> None:
         """Stay on the CPU.
@@ -114,9 +131,10 @@ class OpenVinoBackend:
         return self._network.detect(np.asarray(images), self._run, self._threads)
 
     def _run(self, images: NDArray[np.uint8]) -> Answer:
+        own = getattr(self._worker, "request", None)
         try:
-            with self._one_at_a_time:
-                answer = self._request.infer({INPUT: images}, share_inputs=True)
+            with nullcontext() if own else self._one_at_a_time:
+                answer = (own or self._request).infer({INPUT: images}, share_inputs=True)
         except Exception as error:
             raise self._network.failed(error) from error
         return {name: answer[name] for name in self._names}
@@ -141,10 +159,12 @@ def _core(openvino: Any) -> Any:
     return openvino.Core()
 
 
-def _settings(precision: ComputePrecision, threads: int) -> dict[str, Any]:
-    """One picture soon, not many a second; threads wander, for others may use the processors."""
+def _settings(precision: ComputePrecision, threads: int, streams: int = 1) -> dict[str, Any]:
+    """So many pictures at a time, each as soon as can be; threads wander, for others may use the
+    processors."""
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": streams,
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }

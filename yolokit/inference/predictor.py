@@ -5,10 +5,8 @@ Needs no torch but for a model of torch's: what runs the network is behind ``Bac
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -16,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolokit.data.prepare import prepare_image, together
-from yolokit.data.read_ahead import decoding_threads, read_ahead
-from yolokit.inference.backend import Backend, Card
+from yolokit.data.read_ahead import decoding_threads
+from yolokit.inference.arguments import check_counts, check_shares
+from yolokit.inference.backend import Backend, Card, is_backend
 from yolokit.inference.classes import Classes, labels_of
 from yolokit.inference.exported import ComputePrecision, require_within_nms
 from yolokit.inference.loading import load_backend
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
 from yolokit.inference.sources import Source, is_many, listed, pixels_of, require_picture
+from yolokit.inference.workers import Detect, Workers, detect_each, workers_of
 from yolokit.types import Detections
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Predictor:
     """
 
     def __init__(self, network: Backend | Detector, card: Card, *, device: str = "cpu") -> None:
-        self.backend = network if isinstance(network, Backend) else _torch(network, device)
+        self.backend = network if is_backend(network) else _torch(network, device)
         self.card = card
 
     @classmethod
@@ -91,6 +91,11 @@ class Predictor:
     def device(self) -> str:
         """Where the network computes: ``cpu``, ``cuda:0``, …"""
         return self.backend.device
+
+    @property
+    def workers(self) -> Workers | None:
+        """Threads in which ``predict_images`` is best called; None: one, many pictures a call."""
+        return workers_of(self.backend)
 
     def require_possible(
         self,
@@ -174,7 +179,7 @@ class Predictor:
         """
         detect = self._asked(conf=conf, iou=iou, max_objects=max_objects, classes=classes)
         check_counts(batch_size=batch_size)
-        results = self._results(self._opened(listed(sources), batch_size), detect, batch_size)
+        results = self._results(listed(sources), detect, batch_size)
         endless = stream or (is_many(sources) and not hasattr(sources, "__len__"))
         return results if endless else list(results)
 
@@ -185,9 +190,9 @@ class Predictor:
         iou: float | None,
         max_objects: int | None,
         classes: Classes | None,
-    ) -> Callable[[list[NDArray[np.uint8]]], list[Detections]]:
+    ) -> Detect:
         """``predict_images`` with what ``predict`` is asked for, which is checked at once."""
-        _check_shares(conf=conf, iou=iou)
+        check_shares(conf=conf, iou=iou)
         check_counts(max_objects=max_objects)
         self.require_possible(conf=conf, iou=iou, max_detections=max_objects)
         return partial(
@@ -198,34 +203,28 @@ class Predictor:
             classes=labels_of(classes, self.class_names),
         )
 
-    def _opened(
-        self, sources: Iterable[Source], batch_size: int
-    ) -> Iterator[tuple[Source, NDArray[np.uint8]]]:
-        """Each source with its pixels; of several that wait anyway, a step's are read ahead."""
-        several = isinstance(sources, Sequence) and len(sources) > 1
-        threads = decoding_threads(self.device) if several else 0
-        return read_ahead(
-            lambda source: (source, pixels_of(source)), sources, threads=threads, ahead=batch_size
-        )
-
     def _results(
-        self,
-        opened: Iterator[tuple[Source, NDArray[np.uint8]]],
-        detect: Callable[[list[NDArray[np.uint8]]], list[Detections]],
-        batch_size: int,
+        self, sources: Iterable[Source], detect: Detect, batch_size: int
     ) -> Iterator[Result]:
-        while chunk := list(islice(opened, batch_size)):
-            found = detect([image for _, image in chunk])
-            for (source, image), detections in zip(chunk, found, strict=True):
-                path = str(source) if isinstance(source, str | Path) else None
-                yield Result(
-                    detections=detections,
-                    class_names=self.class_names,
-                    category_ids=self.category_ids,
-                    image_hw=(image.shape[0], image.shape[1]),
-                    source=path,
-                    pixels=image if path is None else None,
-                )
+        several = isinstance(sources, Sequence) and len(sources) > 1  # that wait anyway
+        found = detect_each(
+            sources,
+            pixels_of,
+            detect,
+            batch_size=batch_size,
+            workers=self.workers if several else None,
+            threads=decoding_threads(self.device) if several else 0,
+        )
+        for source, pixels, detections in found:
+            path = str(source) if isinstance(source, str | Path) else None
+            yield Result(
+                detections=detections,
+                class_names=self.class_names,
+                category_ids=self.category_ids,
+                image_hw=(pixels.shape[0], pixels.shape[1]),
+                source=path,
+                pixels=pixels if path is None else None,
+            )
 
     def predict_images(
         self,
@@ -249,7 +248,7 @@ class Predictor:
         Raises:
             WeightsError, ConfigError, ValueError: as for ``predict``.
         """
-        _check_shares(conf=conf, iou=iou)
+        check_shares(conf=conf, iou=iou)
         check_counts(max_detections=max_detections)
         self.require_possible(conf=conf, iou=iou, max_detections=max_detections)
         if len(images) == 0:
@@ -277,24 +276,10 @@ def load(
     return Predictor.load(path, device=device, precision=precision)
 
 
-def _torch(detector: Detector, device: str) -> Backend:
+def _torch(network: Backend | Detector, device: str) -> Backend:
     from yolokit.inference.torch_backend import TorchBackend
+    from yolokit.models.detector import Detector
 
-    return TorchBackend(detector.eval(), device)
-
-
-def _check_shares(**shares: float | None) -> None:
-    for name, share in shares.items():
-        if share is not None and not 0 <= share <= 1:  # NaN is neither
-            raise ValueError(f"{name} must be from 0 to 1, got {share}")
-
-
-def check_counts(**counts: int | None) -> None:
-    """Refuse what is no number of things.
-
-    Raises:
-        ValueError: by its name, what is below 1 or not whole.
-    """
-    for name, count in counts.items():
-        if count is not None and (count < 1 or not math.isfinite(count) or count != int(count)):
-            raise ValueError(f"{name} must be a whole number of at least 1, got {count}")
+    if not isinstance(network, Detector):
+        raise TypeError(f"network must be a backend or a Detector, got {type(network).__name__}")
+    return TorchBackend(network.eval(), device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from yolokit.backbones.folding import fold_batch_norms
 from yolokit.errors import ConfigError
 from yolokit.inference.backend import Images
+from yolokit.machine import shared_out
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
@@ -66,6 +68,15 @@ class TorchBackend:
     def description(self) -> str:
         """The version of torch, and the device."""
         return describe_device(self.device)
+
+    @property
+    def shares(self) -> list[int]:
+        """See ``SideBySide``; a GPU has a use for many pictures a call."""
+        return shared_out(torch.get_num_threads()) if self.device == "cpu" else []
+
+    def begin_worker(self, processors: int) -> None:
+        """See ``SideBySide``."""
+        _compute_here_with(processors)
 
     def to(self, device: str | torch.device) -> None:
         """Move the detector.
@@ -141,6 +152,16 @@ def describe_device(device: str | torch.device) -> str:
     device = torch.device(device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
     return f"torch {torch.__version__} on {name}"
+
+
+def _compute_here_with(threads: int) -> None:
+    """Of this thread's networks. OpenMP keeps a number for each thread; what threads to come begin
+    with, which torch sets along with it, is put back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    elsewhere = threading.Thread(target=torch.set_num_threads, args=(before,))
+    elsewhere.start()
+    elsewhere.join()
 
 
 def _cache_sized(batch: Tensor) -> tuple[Tensor, ...]:

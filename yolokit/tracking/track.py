@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yolokit.drawing import PLAIN, Style
+from yolokit.inference.workers import Workers
 from yolokit.tracking.count_films import CountEachFilm
 from yolokit.tracking.follower import Follower
 from yolokit.tracking.mot_text import MotSink
@@ -73,6 +74,7 @@ def track(
     *,
     class_names: Sequence[str],
     batch_size: int = 1,
+    workers: Workers | None = None,
     outputs: TrackOutputs | None = None,
     observe: Observe | None = None,
     ended: Ended | None = None,
@@ -82,8 +84,8 @@ def track(
 
     Args:
         sources: films, one after the other.
-        predict: see ``walk``; so are ``batch_size``, ``observe``, ``ended`` and ``stop``. Its
-            boxes score more than ``weak_threshold``.
+        predict: see ``walk``; so are ``batch_size``, ``workers``, ``observe``, ``ended`` and
+            ``stop``. Its boxes score more than ``weak_threshold``.
         following: ids and counts.
         folder: where files go; no source is ever overwritten.
         class_names: name of each label.
@@ -103,6 +105,7 @@ def track(
         predict,
         [annotated, *_more_sinks(outputs, folder, class_names)],
         batch_size=batch_size,
+        workers=workers,
         follow=following.follow(),
         observe=observe,
         ended=ended,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from yolokit.data.coco_tree import CocoTree
 from yolokit.drawing import PLAIN, Style, draw_detections
+from yolokit.inference.workers import Workers
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
 from yolokit.video.names import OutputNames
@@ -69,6 +70,7 @@ def detect(
     *,
     class_names: Sequence[str],
     batch_size: int = 1,
+    workers: Workers | None = None,
     outputs: Outputs | None = None,
     observe: Observe | None = None,
     ended: Ended | None = None,
@@ -78,7 +80,8 @@ def detect(
 
     Args:
         sources: read one after the other.
-        predict: see ``walk``; so are ``batch_size``, ``observe``, ``ended`` and ``stop``.
+        predict: see ``walk``; so are ``batch_size``, ``workers``, ``observe``, ``ended`` and
+            ``stop``.
         folder: where files go; no source is ever overwritten.
         class_names: name of each label.
         outputs: what is written; annotated pictures and videos by default.
@@ -100,6 +103,7 @@ def detect(
         predict,
         sinks,
         batch_size=batch_size,
+        workers=workers,
         observe=observe,
         ended=ended,
         stop=stop,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import groupby
 from typing import Generic, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from yolokit.errors import SourceError, YolokitError
 from yolokit.files import refusal
+from yolokit.inference.workers import Detect, Workers, detect_each
 from yolokit.types import Detections
 from yolokit.video.frames import Frame
 
-Predict = Callable[[list[NDArray[np.uint8]]], Sequence[Detections]]
+Predict = Detect
 Consume = Callable[[Frame, Detections], None]
 Follow = Callable[[Frame, Detections], Detections]
 Observe = Callable[[Frame, Detections], bool]
@@ -33,6 +32,7 @@ def run_pipeline(
     consume: Consume,
     *,
     batch_size: int = 1,
+    workers: Workers | None = None,
     follow: Follow | None = None,
     observe: Observe | None = None,
     stop: threading.Event | None = None,
@@ -48,7 +48,8 @@ def run_pipeline(
         frames: iterated once, in the decoding thread.
         predict: detections of a list of at most ``batch_size`` pictures, one for each.
         consume: called once for each frame, in the consuming thread.
-        batch_size: frames predicted together.
+        batch_size: frames predicted together, or taken ahead of those that workers look at.
+        workers: in which ``predict`` is called with a frame at a time; None: in this thread.
         follow: called for each frame, in order; what it makes of the detections takes their place.
         observe: called for each frame after that; False ends the run early.
         stop: set from anywhere (a signal handler) to end the run early.
@@ -63,24 +64,25 @@ def run_pipeline(
     stop = stop or threading.Event()
     broken = threading.Event()  # a thread failed: nobody needs to wait for the others
     decoding = _Decoder(frames, (stop, broken), capacity=max(_QUEUE_FRAMES, batch_size))
-    predicted: _Channel[tuple[Frame, Detections]] = _Channel(_QUEUE_FRAMES, (broken,))
-    consuming = _Consumer(predicted, consume, broken)
+    results: _Channel[tuple[Frame, Detections]] = _Channel(_QUEUE_FRAMES, (broken,))
+    consuming = _Consumer(results, consume, broken)
     try:
-        for batch in batches(decoding, batch_size):
-            found = predict([frame.image for frame in batch])
-            for frame, detections in zip(batch, found, strict=True):
+        with closing(
+            predicted(decoding, predict, batch_size=batch_size, workers=workers)
+        ) as looked_at:
+            for frame, detections in looked_at:
                 if follow is not None:
                     detections = follow(frame, detections)
-                predicted.put((frame, detections))
+                results.put((frame, detections))
                 if observe is not None and not observe(frame, detections):
                     stop.set()
-            if stop.is_set() or broken.is_set():
-                break
+                if broken.is_set():
+                    break
     except BaseException:
         broken.set()
         consuming.join()
         raise
-    predicted.end()
+    results.end()
     consuming.join()
     decoding.join()
     for failure, doing in ((consuming.failure, "writing"), (decoding.failure, "reading")):
@@ -226,16 +228,26 @@ def _newer_than(frame: Frame) -> Callable[[Frame], bool] | None:
     return (lambda waiting: waiting.source is frame.source) if frame.live else None
 
 
-def batches(frames: Iterable[Frame], size: int) -> Iterator[list[Frame]]:
-    """Full batches but for the last, so that results do not depend on timing."""
-    batch: list[Frame] = []
-    for frame in frames:
-        batch.append(frame)
-        if len(batch) == size or frame.live:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def predicted(
+    frames: Iterable[Frame], predict: Predict, *, batch_size: int, workers: Workers | None = None
+) -> Generator[tuple[Frame, Detections], None, None]:
+    """Every frame and its detections, in order; a live one as soon as it comes, by itself.
+
+    Args:
+        frames: taken a few ahead, but for live ones.
+        predict, batch_size, workers: see ``run_pipeline``.
+    """
+    for live, run in groupby(frames, key=lambda frame: frame.live):
+        found = detect_each(
+            run,
+            lambda frame: frame.image,
+            predict,
+            batch_size=1 if live else batch_size,
+            workers=workers,
+        )
+        with closing(found):
+            for frame, _, detections in found:
+                yield frame, detections
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from yolokit.errors import SourceError, YolokitError
+from yolokit.inference.workers import Workers
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
 from yolokit.video.pipeline import Follow, Observe, Predict, failing, run_pipeline
@@ -58,6 +59,7 @@ def walk(
     sinks: Sequence[Sink],
     *,
     batch_size: int = 1,
+    workers: Workers | None = None,
     follow: Follow | None = None,
     observe: Observe | None = None,
     ended: Ended | None = None,
@@ -67,8 +69,9 @@ def walk(
 
     Args:
         sources: read one after the other.
-        predict: see ``run_pipeline``; so are ``batch_size``, ``follow``, ``observe`` and ``stop``.
-            Frames of a film are never predicted together with those of another source.
+        predict: see ``run_pipeline``; so are ``batch_size``, ``workers``, ``follow``, ``observe``
+            and ``stop``. Frames of a film are never predicted together with those of another
+            source.
         sinks: in their order.
         ended: called in the caller's thread when a film, or pictures in a row, are finished: their
             files have their names.
@@ -91,6 +94,7 @@ def walk(
                 predict,
                 walking.consume,
                 batch_size=batch_size,
+                workers=workers,
                 follow=follow,
                 observe=observe,
                 stop=stop,
