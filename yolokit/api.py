@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from yolokit.config import Config
 from yolokit.config_file import config_from_tree, find_config, load_config
 from yolokit.engine.console import Console
+from yolokit.engine.feature_settings import require_cacheable
 from yolokit.engine.isolation import isolated
 from yolokit.engine.logger_packages import require_loggers, wanted_loggers
 from yolokit.engine.reading import (
@@ -154,6 +155,7 @@ def resume_training(
         saved = read_saved(folder.checkpoint) if folder.checkpoint.exists() else None
         before = load_config(folder.config)
         if saved and not _has_more_to_do(config, before, saved, folder, console):
+            folder.forget_features()
             return folder.path
         with SignalWatch(f"stopped. Continue with --resume {folder.path}") as signals:
             _Work(moved, device, signals, console, callbacks).done_in(folder, saved=saved)
@@ -251,6 +253,7 @@ class _Work:
         callbacks: Iterable[Callback],
     ) -> None:
         require_loggers(config.train)
+        require_cacheable(config)
         began = time.monotonic()
         self._config, self._device, self._signals = config, device, signals
         self._console, self._callbacks = console, callbacks

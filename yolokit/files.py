@@ -176,13 +176,16 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Delete the temporary files that killed writers of ``path`` left beside it.
+    """Delete the temporary files and folders that killed writers of ``path`` left beside it.
 
-    Only for a file that nobody is writing now.
+    Only for what nobody is writing now.
     """
     prefix, suffix = _temporary_name(path)
     for leftover in path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def _temporary_name(path: Path) -> tuple[str, str]:

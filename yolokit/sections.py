@@ -152,6 +152,7 @@ class TrainConfig(Section):
     batch_size: _Pictures | Auto = "auto"
     eval_batch_size: _Pictures = 16
     accumulate: _Pictures = 1
+    feature_cache: Annotated[int, Field(ge=0, le=10**4)] = 0
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: _RateAbove0 | Auto = "auto"
     weight_decay: _Rate | Auto = "auto"

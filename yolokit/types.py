@@ -91,6 +91,30 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FeatureBatch:
+    """A batch whose pictures the backbone has seen before: its maps of them, and their truths.
+
+    Args:
+        features: [B, C, h, w] of each level of the backbone, shallow to deep, float16 or float32 in
+            channels-last order; an empty tensor where nobody reads the level.
+        image_hw: (height, width) of the pictures, pixels.
+        truths, letterboxes, image_ids: lists of length B, as a ``Batch`` has them.
+    """
+
+    features: list[Tensor]
+    image_hw: tuple[int, int]
+    truths: list[Truth]
+    letterboxes: list[Letterbox]
+    image_ids: list[ImageId]
+
+    def pin_memory(self) -> FeatureBatch:
+        """A copy in page-locked memory; see ``Batch``."""
+        features = [each.pin_memory() for each in self.features]
+        truths = [truth.pin_memory() for truth in self.truths]
+        return replace(self, features=features, truths=truths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GridOutput:
     """A head's raw output at one level, in the grid's own code (see the head's codec).
 

@@ -6,10 +6,12 @@ Shape legend: B images, H × W input pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -180,6 +182,26 @@ def freeze_stages(
     count = len(backbone.stages)
     trained = count if trainable_stages == "all" else min(trainable_stages, count)
     backbone._freeze(count - trained, freeze_batch_norm)
+
+
+@contextmanager
+def all_frozen(backbone: Backbone) -> Iterator[None]:
+    """Run a backbone of which nothing learns as a training runs it, but without any chance in it.
+
+    Its maps are those of a training step: on a CPU the folded front's. What belongs to no stage,
+    such as a dropout between two, is in evaluation mode as well.
+
+    Args:
+        backbone: whose stages are frozen; its mode is restored afterwards.
+    """
+    was_training = backbone.training
+    backbone.train()
+    backbone.trunk.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        backbone.train(was_training)
 
 
 def _fit(feature_map: Tensor, image_hw: tuple[int, int], stride: int) -> Tensor:

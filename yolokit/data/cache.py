@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,18 @@ def kept_bytes(sizes_hw: NDArray[np.int64], input_hw: tuple[int, int]) -> int:
         input_hw: the network input's (height, width), pixels.
     """
     return sum(3 * height * width for height, width in _kept_shapes(sizes_hw, input_hw))
+
+
+def pictures_digest(data: CocoDataset, input_hw: tuple[int, int] | None) -> Any:
+    """A SHA-256, to be added to, of all that decoded pictures depend on: the set, the input's size,
+    each file's place, size and time of change."""
+    digest = hashlib.sha256(f"{_FORMAT} {input_hw} {data.fingerprint}".encode())
+    for path in data.image_paths:
+        status = path.stat() if path.is_file() else None
+        digest.update(
+            f"{path.absolute()} {status and (status.st_size, status.st_mtime_ns)}".encode()
+        )
+    return digest
 
 
 class _Decoder:
@@ -158,11 +170,6 @@ def _write_file(path: Path, store: _Decoder, offsets: NDArray[np.int64]) -> None
 
 def _cache_file(data: CocoDataset, input_hw: tuple[int, int] | None, folder: Path | None) -> Path:
     """Named after everything the pixels depend on: a changed picture makes another file."""
-    digest = hashlib.sha256(f"{_FORMAT} {input_hw} {data.fingerprint}".encode())
-    for path in data.image_paths:
-        status = path.stat() if path.is_file() else None
-        digest.update(
-            f"{path.absolute()} {status and (status.st_size, status.st_mtime_ns)}".encode()
-        )
+    digest = pictures_digest(data, input_hw)
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return (folder or home / "yolokit" / "pictures") / f"{digest.hexdigest()[:32]}.u8"

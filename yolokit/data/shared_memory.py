@@ -11,14 +11,11 @@ _FOLDER = Path("/dev/shm")  # Linux; containers often have 64 MB of it
 _PREFETCHED = 2  # batches that each process has ready, torch's default
 
 
-def require_shared_memory(
-    batch_size: int, input_hw: tuple[int, int], *, workers: int, folder: Path = _FOLDER
-) -> None:
+def require_shared_memory(batch_bytes: int, *, workers: int, folder: Path = _FOLDER) -> None:
     """Check that the batches on their way fit; without room torch waits for them for ever.
 
     Args:
-        batch_size: pictures in a batch of this process.
-        input_hw: the network input's (height, width), pixels.
+        batch_bytes: of one batch of this process.
         workers: loading processes; 0 needs nothing.
         folder: where shared memory lies; a system without it is not checked.
 
@@ -27,8 +24,7 @@ def require_shared_memory(
     """
     if not workers or not folder.is_dir() or not hasattr(os, "statvfs"):
         return
-    height, width = input_hw
-    needed = (_PREFETCHED * workers + 1) * batch_size * 3 * height * width
+    needed = (_PREFETCHED * workers + 1) * batch_bytes
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     if needed > free:

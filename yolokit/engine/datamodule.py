@@ -8,16 +8,18 @@ from typing import Any
 import lightning
 from torch.utils.data import DataLoader
 
-from yolokit.data.loading import DetectionDataset, Prepared, collate, worker_init
+from yolokit.data.loading import DetectionDataset, collate, worker_init
 from yolokit.data.shared_memory import require_shared_memory
+from yolokit.engine.feature_store import FeatureStore
 from yolokit.engine.sampling import EpochSampler
+from yolokit.types import FeatureBatch
 
 
 class TrainingData(lightning.LightningDataModule):
     """Deals out training batches and remembers how many of an epoch are done.
 
     Args:
-        dataset: augmented training pictures.
+        dataset: augmented training pictures, or their maps.
         batch_size: pictures in a global batch, over all ranks.
         workers: loading processes per rank; 0 loads in the training process.
         seed: of the run.
@@ -27,7 +29,7 @@ class TrainingData(lightning.LightningDataModule):
     def __init__(
         self,
         *,
-        dataset: DetectionDataset,
+        dataset: DetectionDataset | FeatureStore,
         batch_size: int,
         workers: int,
         seed: int,
@@ -38,12 +40,12 @@ class TrainingData(lightning.LightningDataModule):
         self.dataset, self.batch_size, self.workers, self.seed = dataset, batch_size, workers, seed
         self._start = (0, 0)
 
-    def train_dataloader(self) -> DataLoader[Prepared]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Batches of this rank, from where the run stands."""
         trainer = self.trainer
         assert trainer is not None
         own = self.batch_size // trainer.world_size
-        require_shared_memory(own, self.dataset.input_hw, workers=self.workers)
+        require_shared_memory(own * _picture_bytes(self.dataset), workers=self.workers)
         sampler = EpochSampler(
             count=len(self.dataset),
             batch_size=self.batch_size,
@@ -57,7 +59,7 @@ class TrainingData(lightning.LightningDataModule):
             self.dataset,
             batch_size=own,
             sampler=sampler,
-            collate_fn=collate,
+            collate_fn=_collation(self.dataset),
             num_workers=self.workers,
             worker_init_fn=worker_init,
             persistent_workers=self.workers > 0,
@@ -78,3 +80,19 @@ class TrainingData(lightning.LightningDataModule):
         """Start at that place. A finished epoch has been counted in ``epoch`` already."""
         whole = state_dict["batches"] >= state_dict["per_epoch"]
         self._start = (int(state_dict["epoch"]), 0 if whole else int(state_dict["batches"]))
+
+
+def _picture_bytes(dataset: DetectionDataset | FeatureStore) -> int:
+    if isinstance(dataset, FeatureStore):
+        return dataset.picture_bytes
+    height, width = dataset.input_hw
+    return 3 * height * width
+
+
+def _collation(dataset: DetectionDataset | FeatureStore) -> Callable[[Any], Any]:
+    return collate if isinstance(dataset, DetectionDataset) else _as_it_is
+
+
+def _as_it_is(batch: FeatureBatch) -> FeatureBatch:
+    """Maps are read batch by batch: nothing is left to be put together."""
+    return batch

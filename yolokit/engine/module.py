@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import lightning
@@ -14,7 +15,7 @@ from yolokit.engine.resolution import Resolution, resize_batch
 from yolokit.engine.schedule import Progress, lr_factor
 from yolokit.errors import ConfigError, YolokitError
 from yolokit.models.detector import Detector
-from yolokit.types import Batch, Truth
+from yolokit.types import Batch, FeatureBatch, GridOutput, Truth
 
 # Not a picture's index, nor another stream's: ranks count down from the first.
 _STEP_STREAM = -(2**32)  # the seed of a step's dropout
@@ -69,7 +70,7 @@ class DetectionModule(lightning.LightningModule):
         self.seed = seed
         self._share = 0.0  # of the run, at the start of the step under way
 
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
         """Set this step's learning rates and the seed of its dropout."""
         step = self.trainer.fit_loop.total_batch_idx
         self.progress.begin()
@@ -79,15 +80,18 @@ class DetectionModule(lightning.LightningModule):
             group["lr"] = group["peak_lr"] * factor
         torch.manual_seed(sample_seed(self.seed, step, _STEP_STREAM - self.global_rank))
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+    def training_step(self, batch: Batch | FeatureBatch, batch_idx: int) -> dict[str, Tensor]:
         """The loss of a batch and its terms.
 
         Raises:
             DivergedError: the loss is not finite; weights are still those of the step before.
         """
-        seed = sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx, _SIZE_STREAM)
-        batch = resize_batch(batch, self.resolution.factor(self._share, seed))
-        outputs = self.detector(batch.images)
+        if isinstance(batch, FeatureBatch):
+            outputs = outputs_of(self.detector, batch)
+        else:
+            seed = sample_seed(self.seed, self.trainer.fit_loop.total_batch_idx, _SIZE_STREAM)
+            batch = resize_batch(batch, self.resolution.factor(self._share, seed))
+            outputs = self.detector(batch.images)
         with torch.autocast(self.device.type, enabled=False):
             terms = self.criterion(outputs, batch.truths)
         loss = torch.stack(list(terms.values())).sum()
@@ -101,12 +105,14 @@ class DetectionModule(lightning.LightningModule):
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
-        """Move pictures and truths; the rest of a batch is plain Python."""
-        images = batch.images.to(device, non_blocking=True)
+        self, batch: Batch | FeatureBatch, device: torch.device, dataloader_idx: int
+    ) -> Batch | FeatureBatch:
+        """Move pictures or maps, and truths; the rest of a batch is plain Python."""
         truths = [Truth(truth.boxes.to(device), truth.labels.to(device)) for truth in batch.truths]
-        return Batch(images, truths, batch.letterboxes, batch.image_ids)
+        if isinstance(batch, FeatureBatch):
+            features = [each.to(device, non_blocking=True) for each in batch.features]
+            return replace(batch, features=features, truths=truths)
+        return replace(batch, images=batch.images.to(device, non_blocking=True), truths=truths)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Four groups: backbone and head, each with and without weight decay."""
@@ -158,3 +164,11 @@ class DetectionModule(lightning.LightningModule):
                 "Train anew from the run's config.yaml, with another --run"
             )
         self.progress.load_state_dict(checkpoint["yolokit_progress"])
+
+
+def outputs_of(detector: Detector, batch: FeatureBatch) -> list[GridOutput]:
+    """What a detector makes of kept maps, in the type that its backbone would hand them over in."""
+    kind = batch.features[-1].device.type
+    mixed = torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if mixed else detector.get_buffer("mean").dtype
+    return detector.from_features([each.to(dtype) for each in batch.features], batch.image_hw)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
+
 from yolokit.config import ResolvedConfig
 from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.pictures import PreparedPictures
 from yolokit.engine.datamodule import TrainingData
+from yolokit.engine.feature_filling import read_levels
+from yolokit.engine.feature_plan import plan_features
+from yolokit.engine.feature_store import FeatureStore, Kept
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.resolution import Resolution
+from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Progress
 from yolokit.engine.validation import Validator
 from yolokit.heads.family import family_of
@@ -38,26 +46,71 @@ def build_training_data(
     config: ResolvedConfig, train_set: CocoDataset, progress: Progress
 ) -> TrainingData:
     """The training pictures, mosaic closed for the last share of the steps."""
-    train, augment = config.train, config.augment
-    batch_size = train.batch_size
+    return batches_of(training_pictures(config, train_set), config, progress)
 
-    def mosaic(batch: int) -> bool:
-        return progress.share_of_batch(batch) < 1 - augment.close_mosaic
 
-    dataset = DetectionDataset(
+def training_pictures(config: ResolvedConfig, train_set: CocoDataset) -> DetectionDataset:
+    """The training pictures, augmented."""
+    return DetectionDataset(
         train_set,
         config.data.image_hw,
-        augmenter=Augmenter(augment, config.data.image_hw),
-        seed=train.seed,
+        augmenter=Augmenter(config.augment, config.data.image_hw),
+        seed=config.train.seed,
         cache=config.data.cache,
     )
+
+
+def batches_of(
+    dataset: DetectionDataset | FeatureStore, config: ResolvedConfig, progress: Progress
+) -> TrainingData:
+    """What a training takes its batches from."""
+    train = config.train
     return TrainingData(
         dataset=dataset,
-        batch_size=batch_size,
+        batch_size=train.batch_size,
         workers=train.workers,
         seed=train.seed,
-        mosaic=mosaic,
+        mosaic=mosaic_rule(config, progress),
     )
+
+
+def mosaic_rule(config: ResolvedConfig, progress: Progress) -> Callable[[int], bool]:
+    """Whether a batch may use mosaic, by its number in the whole run: not at the end of it.
+
+    Where there is no mosaic there is none to end.
+    """
+    augment = config.augment
+
+    def mosaic(batch: int) -> bool:
+        return not augment.mosaic or progress.share_of_batch(batch) < 1 - augment.close_mosaic
+
+    return mosaic
+
+
+def build_feature_store(
+    config: ResolvedConfig,
+    detector: Detector,
+    train_set: CocoDataset,
+    folder: RunFolder,
+    progress: Progress,
+    accelerator: str,
+) -> FeatureStore:
+    """Where the maps of a training with a feature cache will be; empty as yet.
+
+    Raises:
+        DataError: the disk has no room for them.
+    """
+    kept = Kept(
+        plan=plan_features(config, len(train_set), mosaic_rule(config, progress)),
+        shapes=read_levels(detector, config.data.image_hw),
+        image_hw=config.data.image_hw,
+        image_ids=train_set.image_ids.tolist(),
+    )
+    # A CPU that computes in 32 bits widens them as it reads; a device is handed half the bytes.
+    whole = accelerator == "cpu" and config.train.precision == "32"
+    store = FeatureStore(folder.features, kept, torch.float32 if whole else torch.float16)
+    store.require_room()
+    return store
 
 
 def build_validator(config: ResolvedConfig, val_set: CocoDataset | None) -> Validator | None:

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -37,6 +38,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.evaluation = path / "evaluation.json"
         self.loggers = path / "loggers.json"
+        self.features = path / "features"  # a folder, while a training with a feature cache runs
 
     @classmethod
     @contextmanager
@@ -104,8 +106,13 @@ class RunFolder:
     def clean(self) -> None:
         """Delete what a killed session left half-written."""
         own = (self.config, self.model, self.checkpoint, self.metrics)
-        for file in (*own, self.report, self.evaluation, self.loggers):
+        for file in (*own, self.report, self.evaluation, self.loggers, self.features):
             remove_leftovers(file)
+
+    def forget_features(self) -> None:
+        """Delete the feature maps of a training that has ended."""
+        remove_leftovers(self.features)
+        shutil.rmtree(self.features, ignore_errors=True)
 
     def rewind_metrics(self, epoch: int) -> None:
         """Drop rows of epochs after ``epoch``, from 1: a resumed run writes them again."""

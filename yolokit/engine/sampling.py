@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from yolokit.data.loading import sample_seed
 
 _ORDER_STREAM = -1  # index that no picture has: the seed of an epoch's order
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
+    """The order [count] int64 in which an epoch looks at its pictures, over all ranks."""
+    generator = torch.Generator().manual_seed(sample_seed(seed, epoch, _ORDER_STREAM))
+    return torch.randperm(count, generator=generator)
 
 
 class EpochSampler(Sampler[tuple[int, int, bool]]):
@@ -60,8 +67,7 @@ class EpochSampler(Sampler[tuple[int, int, bool]]):
 
     def __iter__(self) -> Iterator[tuple[int, int, bool]]:
         epoch = self.epoch
-        generator = torch.Generator().manual_seed(sample_seed(self.seed, epoch, _ORDER_STREAM))
-        order = torch.randperm(self.count, generator=generator).tolist()
+        order = epoch_order(self.count, self.seed, epoch).tolist()
         done = self.start[1] if epoch == self.start[0] else 0
         per_epoch = self.count // self.batch_size
         for batch in range(done, per_epoch):

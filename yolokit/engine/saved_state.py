@@ -24,6 +24,8 @@ _MAY_CHANGE = {
     *("train.validate_every", "train.early_stopping", "train.checkpoint_seconds"),
     *("train.tensorboard", "train.wandb", "train.mlflow"),
 }
+# What keys meant in states that were written before there were any.
+_BEFORE_THEY_WERE: dict[str, Any] = {"train.feature_cache": 0}
 
 
 class ResumeError(YolokitError):
@@ -66,9 +68,10 @@ class Saved:
         Raises:
             ConfigError: naming the keys that have another value now.
         """
-        now, before = _settings(config), self.settings
-        if before is None:
+        now = _settings(config)
+        if self.settings is None:
             return
+        before = {**_BEFORE_THEY_WERE, **self.settings}
         changed = [
             f"{key} was {before.get(key)!r} and is {now.get(key)!r}"
             for key in sorted(now.keys() | before.keys())

@@ -17,15 +17,25 @@ from yolokit.data.coco import CocoDataset
 from yolokit.engine.beginning import Beginning
 from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import Console
+from yolokit.engine.datamodule import TrainingData
 from yolokit.engine.devices import Placement, choose_precision, place
-from yolokit.engine.ema import ema_average
+from yolokit.engine.ema import SharedBackbone, ema_average
 from yolokit.engine.epochs import EpochReport
 from yolokit.engine.failures import explained
+from yolokit.engine.feature_filling import FeatureFilling
+from yolokit.engine.feature_settings import require_one_process
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
 from yolokit.engine.loggers import RunLoggers
 from yolokit.engine.pace import measure_pace
-from yolokit.engine.parts import build_module, build_training_data, build_validator
+from yolokit.engine.parts import (
+    batches_of,
+    build_feature_store,
+    build_module,
+    build_training_data,
+    build_validator,
+    training_pictures,
+)
 from yolokit.engine.reading import Sets, read_sets
 from yolokit.engine.recipe import planned_by, resolve
 from yolokit.engine.run_folder import RunFolder
@@ -34,6 +44,7 @@ from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
 from yolokit.engine.summary import Opening
 from yolokit.engine.validation import Validation, Validator
+from yolokit.models.detector import Detector
 from yolokit.signals import SignalWatch
 
 Callback: TypeAlias = lightning.Callback  # for those who may not import Lightning
@@ -99,6 +110,7 @@ def fit(
     clock, console = clock or Clock(), console or Console()
     loggers = loggers or RunLoggers((), folder, console)
     placement = place(device)
+    require_one_process(config, placement.world_size)
     train_set, val_set = sets or read_sets(config)
     resolved = _resolved(config, train_set, val_set, placement, clock)
     if resolved.train.workers:
@@ -106,7 +118,9 @@ def fit(
     detector = first_detector(resolved, train_set, val_set, saved, source, console.say)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
-    data = build_training_data(resolved, train_set, progress)
+    filling, data = _training_data(
+        resolved, detector, train_set, folder, progress, placement, console
+    )
     save = model_saver(resolved, folder, train_set)
     validator = build_validator(resolved, val_set)
     checkpoints = Checkpoints(
@@ -133,7 +147,7 @@ def fit(
     report = EpochReport(folder=folder, progress=progress, console=console, to_loggers=loggers.log)
     own = _callbacks(resolved, folder, progress, validator, save, console, report)
     # Last: a checkpoint is written after all else that a step or epoch changes.
-    called = [beginning, *own, *callbacks, checkpoints]
+    called = [beginning, *own, *filling, *callbacks, checkpoints]
     trainer = _trainer(resolved, folder, placement, called, loggers)
     signals.message = signals.message if trainer.is_global_zero else ""  # one speaks for all
     try:
@@ -151,6 +165,8 @@ def fit(
         raise better from error
     finally:
         console.close_bar()
+    if filling:
+        folder.forget_features()
     if trainer.is_global_zero:
         done = "stopped; the training is done and only the report is missing"
         signals.message = f"{done}: {folder.path}"
@@ -196,6 +212,31 @@ def _total_batches(config: ResolvedConfig, train_images: int) -> int:
     return config.train.epochs * (train_images // config.train.batch_size)
 
 
+def _training_data(
+    config: ResolvedConfig,
+    detector: Detector,
+    train_set: CocoDataset,
+    folder: RunFolder,
+    progress: Progress,
+    placement: Placement,
+    console: Console,
+) -> tuple[list[FeatureFilling], TrainingData]:
+    """What is trained on; with a feature cache also what fills it."""
+    if not config.train.feature_cache:
+        return [], build_training_data(config, train_set, progress)
+    store = build_feature_store(
+        config, detector, train_set, folder, progress, placement.accelerator
+    )
+    filling = FeatureFilling(
+        store=store,
+        config=config,
+        train_set=train_set,
+        pictures=lambda: training_pictures(config, train_set),
+        console=console,
+    )
+    return [filling], batches_of(store, config, progress)
+
+
 def _callbacks(
     config: ResolvedConfig,
     folder: RunFolder,
@@ -224,7 +265,8 @@ def _callbacks(
         freeze_batch_norm=backbone.freeze_batch_norm,
         unfreeze_epoch=backbone.unfreeze_epoch,
     )
-    averaging = [ema] if ema else []
+    frozen = backbone.trainable_stages == 0 and backbone.unfreeze_epoch is None
+    averaging = [ema, *([SharedBackbone(ema)] if frozen else [])] if ema else []
     return [freezing, report, *averaging, validation]
 
 

@@ -47,8 +47,17 @@ class Detector(nn.Module):
         Returns:
             One ``GridOutput`` per level of the head.
         """
-        x = self.normalise(images)
-        return self.head(self.neck(self.backbone(x)), (images.shape[2], images.shape[3]))
+        features = self.backbone(self.normalise(images))
+        return self.from_features(features, (images.shape[2], images.shape[3]))
+
+    def from_features(self, features: list[Tensor], image_hw: tuple[int, int]) -> list[GridOutput]:
+        """Raw outputs of a batch that the backbone has seen.
+
+        Args:
+            features: one [B, channels, h, w] per level of the backbone, shallow to deep.
+            image_hw: (height, width) in pixels of the pictures they come from.
+        """
+        return self.head(self.neck(features), image_hw)
 
     def normalise(self, images: Tensor) -> Tensor:
         """What the backbone is fed for pictures as ``forward`` takes them, same shape."""
