@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from yolokit.config import ResolvedConfig
 from yolokit.engine.sampling import epoch_order
+from yolokit.sections import ResolvedAugment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +57,9 @@ def plan_features(
     """The samples that a run will look at, no other.
 
     With a time budget nobody knows how many epochs there will be, nor in which of them mosaic
-    ends: then each variant is made of every picture, without mosaic the share
-    ``augment.close_mosaic`` of them, so that each is looked at about as often as any other.
+    ends: then as many variants as there are epochs at the run's pace, at most, are made of every
+    picture, and without mosaic the share ``augment.close_mosaic`` of that, so that each is looked
+    at about as often as any other.
 
     Args:
         config: of the run, with a feature cache.
@@ -78,21 +80,22 @@ def plan_features(
     return _plan(wanted, (variants, variants))
 
 
-def budget_turns(config: ResolvedConfig, pictures: int) -> tuple[int, int]:
+def turns_of(variants: int, augment: ResolvedAugment) -> tuple[int, int]:
     """How many variants of each picture a run by the clock makes without mosaic, and with it.
 
-    Never more than the epochs that are expected at the run's pace.
+    Args:
+        variants: of each picture that are wanted.
+        augment: says whether there is mosaic, and when it ends.
     """
-    train, augment = config.train, config.augment
-    assert train.time_budget is not None and train.pace is not None
-    epochs = math.ceil(train.time_budget * train.pace / pictures)
-    variants = max(1, min(train.feature_cache, epochs))
     closing = augment.close_mosaic if augment.mosaic else 0.0
     return math.ceil(variants * closing), variants if closing < 1 else 0
 
 
 def _every_picture(config: ResolvedConfig, pictures: int) -> FeaturePlan:
-    turns = budget_turns(config, pictures)
+    train = config.train
+    assert train.time_budget is not None and train.pace is not None
+    epochs = math.ceil(train.time_budget * train.pace / pictures)  # that are expected
+    turns = turns_of(min(train.feature_cache, epochs), config.augment)
     wanted = np.zeros((2, max(turns), pictures), dtype=bool)
     for mosaic, variants in enumerate(turns):
         wanted[mosaic, :variants] = True

@@ -6,20 +6,28 @@ backbone learns, and how often it is validated.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
+from yolokit.backbones.backbone import all_frozen
 from yolokit.config import ResolvedConfig
 from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset, collate
+from yolokit.engine.feature_plan import turns_of
+from yolokit.engine.module import outputs_of
+from yolokit.errors import ConfigError
 from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
-from yolokit.types import Batch, Truth
+from yolokit.models.detector import Detector
+from yolokit.types import Batch, FeatureBatch, GridOutput, Truth
 
 _MOST_SECONDS, _MOST_SHARE = 5.0, 0.03  # of measuring: whichever of the budget's share is less
+_LEAST_LEFT = 0.1  # of a budget, to train in once feature maps are made
 _MIXED = {"16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -33,7 +41,9 @@ def measure_pace(
     """Train a throw-away detector for a few steps, and see how fast it goes.
 
     The caller's random numbers are left as they are. The first step warms up and is not counted;
-    at least one more is. Loading is not: it goes on beside training, or pictures are kept.
+    at least one more is. Loading is not: it goes on beside training, or pictures are kept. With a
+    feature cache steps have no backbone, and what is seen in the whole budget is spread over it,
+    the making of the maps included.
 
     Args:
         config: with a time budget; resolved by the pace that is usual for the device.
@@ -43,21 +53,66 @@ def measure_pace(
 
     Returns:
         Pictures a second of one process, to three digits, so that it can be written and read.
+
+    Raises:
+        ConfigError: making the feature maps would take the budget.
     """
     budget = config.train.time_budget
     if budget is None:
         raise ValueError("a pace plans a time budget, and this run has none")
     device = torch.device(accelerator)
     with torch.random.fork_rng(devices=[0] if accelerator == "cuda" else []):
-        step = _step_of(config, train_set, device)
+        detector = _detector(config, train_set, device)
+        step = _step_of(config, detector)
         batch = _batch_of(config, train_set, device)
         limit = now() + min(_MOST_SECONDS, _MOST_SHARE * budget)
-        step(batch)
-        started, seen = now(), 0
-        while not seen or now() < limit:
-            step(batch)
-            seen += len(batch.images)
-        return float(f"{seen / max(1e-9, now() - started):.3g}")
+        if not config.train.feature_cache:
+            return _rounded(_rate(lambda: step(detector, batch), batch, limit, now))
+        maps = _maps_of(config, detector, batch)
+        made = _rate(lambda: _maps_of(config, detector, batch), batch, 0.0, now)
+        seen = _rate(lambda: step(lambda _: outputs_of(detector, maps), batch), batch, limit, now)
+        return _rounded(_with_filling(config, len(train_set), made, seen))
+
+
+def _rate(
+    work: Callable[[], object], batch: Batch, limit: float, now: Callable[[], float]
+) -> float:
+    """Pictures a second of some work on a batch."""
+    work()
+    started, seen = now(), 0
+    while not seen or now() < limit:
+        work()
+        seen += len(batch.images)
+    return seen / max(1e-9, now() - started)
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.3g}")
+
+
+def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: float) -> float:
+    """What is seen in a budget, in pictures a second of all of it.
+
+    Of the variants that are asked for no more are made than there are epochs left.
+
+    Args:
+        config: with a time budget and a feature cache.
+        pictures: of the set.
+        made, seen: pictures a second that maps are made of, and that steps see.
+    """
+    train = config.train
+    assert train.time_budget is not None
+    for variants in range(train.feature_cache, 0, -1):
+        filling = pictures * sum(turns_of(variants, config.augment)) / made  # seconds
+        left = 1 - filling / train.time_budget
+        epochs = left * train.time_budget * seen / pictures
+        if left >= _LEAST_LEFT and variants <= math.ceil(epochs):
+            return left * seen
+    raise ConfigError(
+        f"making the maps of train.feature_cache takes about {filling:.0f} s of a time budget of "
+        f"{train.time_budget:g} s, for one variant of each picture. Raise train.time_budget, or "
+        "set train.feature_cache to 0"
+    )
 
 
 def _batch_of(config: ResolvedConfig, train_set: CocoDataset, device: torch.device) -> Batch:
@@ -71,24 +126,43 @@ def _batch_of(config: ResolvedConfig, train_set: CocoDataset, device: torch.devi
     return Batch(batch.images.to(device), truths, batch.letterboxes, batch.image_ids)
 
 
-def _step_of(
-    config: ResolvedConfig, train_set: CocoDataset, device: torch.device
-) -> Callable[[Batch], None]:
-    """A training step of a detector with random weights: those of the run are as fast."""
+def _maps_of(config: ResolvedConfig, detector: Detector, batch: Batch) -> FeatureBatch:
+    """What the backbone makes of a batch."""
+    kind = batch.images.device.type
+    dtype = _MIXED.get(config.train.precision)
+    with (
+        all_frozen(detector.backbone),
+        torch.autocast(kind, dtype=dtype, enabled=dtype is not None),
+    ):
+        maps = detector.backbone(detector.normalise(batch.images))
+    float(maps[-1].sum())  # waits for the device
+    image_hw = (batch.images.shape[2], batch.images.shape[3])
+    return FeatureBatch(maps, image_hw, batch.truths, batch.letterboxes, batch.image_ids)
+
+
+def _detector(config: ResolvedConfig, train_set: CocoDataset, device: torch.device) -> Detector:
+    """One with random weights, which is as fast as that of the run."""
     blank = config.model.backbone.model_copy(update={"weights": "none"})
     detector = build_detector(
         config.model.model_copy(update={"backbone": blank}),
         num_classes=len(train_set.class_names),
         image_hw=config.data.image_hw,
     )
-    detector.to(device).train()
+    return detector.to(device).train()
+
+
+def _step_of(
+    config: ResolvedConfig, detector: Detector
+) -> Callable[[Callable[[Tensor], list[GridOutput]], Batch], None]:
+    """A training step: of what gives outputs of pictures, and a batch."""
     criterion = family_of(config.model.head).criterion()
     optimizer = torch.optim.AdamW([p for p in detector.parameters() if p.requires_grad], lr=1e-4)
     dtype = _MIXED.get(config.train.precision)
 
-    def step(batch: Batch) -> None:
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
-            outputs = detector(batch.images)
+    def step(outputs_for: Callable[[Tensor], list[GridOutput]], batch: Batch) -> None:
+        kind = batch.images.device.type
+        with torch.autocast(kind, dtype=dtype, enabled=dtype is not None):
+            outputs = outputs_for(batch.images)
         loss = torch.stack(list(criterion(outputs, batch.truths).values())).sum()
         optimizer.zero_grad()
         torch.autograd.backward(loss)

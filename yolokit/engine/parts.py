@@ -11,8 +11,9 @@ from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.pictures import PreparedPictures
+from yolokit.engine.console import Console
 from yolokit.engine.datamodule import TrainingData
-from yolokit.engine.feature_filling import read_levels
+from yolokit.engine.feature_filling import FeatureFilling, read_levels
 from yolokit.engine.feature_plan import plan_features
 from yolokit.engine.feature_store import FeatureStore, Kept
 from yolokit.engine.module import DetectionModule
@@ -87,19 +88,22 @@ def mosaic_rule(config: ResolvedConfig, progress: Progress) -> Callable[[int], b
     return mosaic
 
 
-def build_feature_store(
+def training_batches(
     config: ResolvedConfig,
     detector: Detector,
     train_set: CocoDataset,
     folder: RunFolder,
     progress: Progress,
     accelerator: str,
-) -> FeatureStore:
-    """Where the maps of a training with a feature cache will be; empty as yet.
+    console: Console,
+) -> tuple[list[FeatureFilling], TrainingData]:
+    """What is trained on; with a feature cache also what fills it before the first step.
 
     Raises:
-        DataError: the disk has no room for them.
+        DataError: the disk has no room for feature maps.
     """
+    if not config.train.feature_cache:
+        return [], build_training_data(config, train_set, progress)
     kept = Kept(
         plan=plan_features(config, len(train_set), mosaic_rule(config, progress)),
         shapes=read_levels(detector, config.data.image_hw),
@@ -110,7 +114,14 @@ def build_feature_store(
     whole = accelerator == "cpu" and config.train.precision == "32"
     store = FeatureStore(folder.features, kept, torch.float32 if whole else torch.float16)
     store.require_room()
-    return store
+    filling = FeatureFilling(
+        store=store,
+        config=config,
+        train_set=train_set,
+        pictures=lambda: training_pictures(config, train_set),
+        console=console,
+    )
+    return [filling], batches_of(store, config, progress)
 
 
 def build_validator(config: ResolvedConfig, val_set: CocoDataset | None) -> Validator | None:

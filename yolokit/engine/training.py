@@ -17,25 +17,16 @@ from yolokit.data.coco import CocoDataset
 from yolokit.engine.beginning import Beginning
 from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import Console
-from yolokit.engine.datamodule import TrainingData
 from yolokit.engine.devices import Placement, choose_precision, place
 from yolokit.engine.ema import SharedBackbone, ema_average
 from yolokit.engine.epochs import EpochReport
 from yolokit.engine.failures import explained
-from yolokit.engine.feature_filling import FeatureFilling
 from yolokit.engine.feature_settings import require_one_process
 from yolokit.engine.first_and_kept import SaveModel, first_detector, model_saver
 from yolokit.engine.freezing import StageFreezing
 from yolokit.engine.loggers import RunLoggers
 from yolokit.engine.pace import measure_pace
-from yolokit.engine.parts import (
-    batches_of,
-    build_feature_store,
-    build_module,
-    build_training_data,
-    build_validator,
-    training_pictures,
-)
+from yolokit.engine.parts import build_module, build_validator, training_batches
 from yolokit.engine.reading import Sets, read_sets
 from yolokit.engine.recipe import planned_by, resolve
 from yolokit.engine.run_folder import RunFolder
@@ -44,7 +35,6 @@ from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
 from yolokit.engine.summary import Opening
 from yolokit.engine.validation import Validation, Validator
-from yolokit.models.detector import Detector
 from yolokit.signals import SignalWatch
 
 Callback: TypeAlias = lightning.Callback  # for those who may not import Lightning
@@ -118,8 +108,8 @@ def fit(
     detector = first_detector(resolved, train_set, val_set, saved, source, console.say)
     progress = Progress(clock, resolved.train.time_budget, _total_batches(resolved, len(train_set)))
     module = build_module(resolved, detector, progress)
-    filling, data = _training_data(
-        resolved, detector, train_set, folder, progress, placement, console
+    filling, data = training_batches(
+        resolved, detector, train_set, folder, progress, placement.accelerator, console
     )
     save = model_saver(resolved, folder, train_set)
     validator = build_validator(resolved, val_set)
@@ -210,31 +200,6 @@ def _resolved(
 
 def _total_batches(config: ResolvedConfig, train_images: int) -> int:
     return config.train.epochs * (train_images // config.train.batch_size)
-
-
-def _training_data(
-    config: ResolvedConfig,
-    detector: Detector,
-    train_set: CocoDataset,
-    folder: RunFolder,
-    progress: Progress,
-    placement: Placement,
-    console: Console,
-) -> tuple[list[FeatureFilling], TrainingData]:
-    """What is trained on; with a feature cache also what fills it."""
-    if not config.train.feature_cache:
-        return [], build_training_data(config, train_set, progress)
-    store = build_feature_store(
-        config, detector, train_set, folder, progress, placement.accelerator
-    )
-    filling = FeatureFilling(
-        store=store,
-        config=config,
-        train_set=train_set,
-        pictures=lambda: training_pictures(config, train_set),
-        console=console,
-    )
-    return [filling], batches_of(store, config, progress)
 
 
 def _callbacks(
