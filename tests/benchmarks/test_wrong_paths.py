@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
         ("accuracy/panorama_set.py", "absent out"),
         ("accuracy/table.py", "--sets absent.json --out out"),
         ("accuracy/yolokit_run.py", "--sets absent.json --set a --out out"),
+        ("speed/feature_cache.py", "--data absent"),
         ("speed/latency.py", "--pictures absent --out out.json"),
         ("speed/serving.py", "--pictures absent --model absent"),
         ("speed/training_step.py", "--data absent"),

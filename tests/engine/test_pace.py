@@ -11,6 +11,7 @@ import torch
 import yaml
 
 import yolokit
+from yolokit.backbones.backbone import Backbone
 from yolokit.config import Config
 from yolokit.config_file import validate_config
 from yolokit.data.coco import CocoDataset
@@ -18,6 +19,7 @@ from yolokit.data.locate import choose_split
 from yolokit.engine import training
 from yolokit.engine.pace import measure_pace
 from yolokit.engine.recipe import resolve
+from yolokit.errors import ConfigError
 from yolokit.models.detector import Detector
 from yolokit.synthesis.dataset import synthesise
 
@@ -75,6 +77,56 @@ def test_a_short_budget_is_measured_by_one_step_beyond_the_first(
 ) -> None:
     assert measured(shapes, "20s", clock) == 4 / SECONDS  # 3 % are 0.6 s
     assert clock["steps"] == 2
+
+
+@pytest.mark.parametrize(
+    ("variants", "pace"),
+    [
+        # Maps of 4 pictures take 2 s, steps of 4 half a second. Of 60 s one variant of 12 pictures
+        # and one without mosaic take 24 / 4 * 2 = 12: 48 are left to see 8 a second.
+        (1, 48 / 60 * 8),
+        (5, (60 - 72 / 4 * 2) / 60 * 8),  # five, and one without: 24 s are left
+        # Nine, and one without, leave nothing; with eight (54 s) 6 s remain, a tenth: they see 48
+        # pictures, 4 epochs, too few for as many. Seven (48 s) leave 12 s, 8 epochs.
+        (9, (60 - 48) / 60 * 8),
+    ],
+)
+def test_with_a_feature_cache_the_pace_is_that_of_the_budget_with_the_filling(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch, variants: int, pace: float
+) -> None:
+    assert cached_pace(shapes, monkeypatch, "60s", variants) == pytest.approx(pace, rel=5e-3)
+
+
+def test_a_budget_that_the_filling_takes_is_refused(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"feature_cache takes about 12 s of .* 13 s"):
+        cached_pace(shapes, monkeypatch, "13s", 3)
+
+
+def cached_pace(shapes: Path, monkeypatch: pytest.MonkeyPatch, budget: str, variants: int) -> float:
+    """What is measured where maps of a batch take two seconds and a step without backbone half."""
+    seconds = 0.0
+
+    def slower(owner: type[Any], name: str, by: float) -> None:
+        whole = getattr(owner, name)
+
+        def timed(*arguments: Any) -> Any:
+            nonlocal seconds
+            seconds += by
+            return whole(*arguments)
+
+        monkeypatch.setattr(owner, name, timed)
+
+    slower(Backbone, "forward", 2.0)
+    slower(Detector, "from_features", SECONDS)
+    train_set = CocoDataset.load(choose_split(shapes, "train"))
+    frozen = config(budget, feature_cache=variants).model_dump()
+    frozen["model"]["backbone"]["trainable_stages"] = 0
+    settings = resolve(
+        validate_config(frozen, "test"), train_sizes=train_set.sizes_hw, val_images=2
+    )
+    return measure_pace(settings, train_set, accelerator="cpu", now=lambda: seconds)
 
 
 def test_measuring_leaves_the_random_numbers_as_they_are(
