@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
+from lightning.pytorch.callbacks import WeightAveraging
+from torch.optim.swa_utils import AveragedModel
 
-from yolokit.engine.ema import ema_average
+from yolokit.engine.ema import SharedBackbone, ema_average
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,33 @@ def test_counters_are_copied() -> None:
     averaged, current = [torch.tensor(3)], [torch.tensor(8)]
     ema_average(1.0)(averaged, current, torch.tensor(4))
     assert averaged[0].item() == 8
+
+
+def test_a_backbone_that_never_learns_is_its_own_average() -> None:
+    class Part(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = torch.nn.BatchNorm2d(2)
+            self.neck = torch.nn.Linear(2, 2)
+
+    class Whole(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.detector = Part()
+
+    model: Any = Whole()
+    ema = WeightAveraging(multi_avg_fn=ema_average(1.0))
+    ema._average_model = AveragedModel(model, multi_avg_fn=ema_average(1.0), use_buffers=True)
+    SharedBackbone(ema).on_fit_start(None, model)  # type: ignore[arg-type]
+    averaged: Any = ema._average_model.module
+    for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+        pair = [getattr(each.detector.backbone, name) for each in (averaged, model)]
+        assert pair[0].data_ptr() == pair[1].data_ptr()
+    ema._average_model.update_parameters(model)  # the first takes all as they are
+    before = model.detector.neck.weight.detach().clone()
+    with torch.no_grad():
+        model.detector.neck.weight += 1.0
+    ema._average_model.update_parameters(model)
+    # After one update the decay is (1 + 1) / (10 + 1): the new weight counts 9/11.
+    torch.testing.assert_close(averaged.detector.neck.weight, before + 9 / 11)
+    assert torch.equal(averaged.detector.backbone.weight, torch.ones(2))

@@ -210,6 +210,29 @@ def test_a_disk_without_room_is_one_line_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of files' sizes")
+def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half(shapes: Path, tmp_path: Path) -> None:
+    import resource
+
+    (tmp_path / "config.yaml").write_text(dump_config(config(train={"feature_cache": 1})))
+    words = [tmp_path / "config.yaml", "--data", shapes, "--run", tmp_path / "run"]
+    most = 100_000  # bytes a file: a level of 12 pictures takes 12 * 8 * 8 * 128 * 2 = 196,608
+    done = subprocess.run(
+        [sys.executable, "-m", "yolokit", "train", *map(str, words), "--device", "cpu"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ") and "level2.f16: File too large. Make room there" in last
+    assert "Traceback" not in done.stderr
+    assert not [path for path in (tmp_path / "run").iterdir() if "features" in path.name]
+
+
 @pytest.mark.parametrize(("value", "said"), [(1e5, "reach 1e.05"), (float("nan"), "reach inf")])
 def test_numbers_beyond_16_bits_are_refused_by_the_pictures_name(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float, said: str

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -186,7 +185,7 @@ def freeze_stages(
 
 @contextmanager
 def all_frozen(backbone: Backbone) -> Iterator[None]:
-    """Run a backbone of which nothing learns as a training runs it, but without any chance in it.
+    """Have a backbone of which nothing learns run as a training runs it, without any chance in it.
 
     Its maps are those of a training step: on a CPU the folded front's. What belongs to no stage,
     such as a dropout between two, is in evaluation mode as well.
@@ -198,8 +197,7 @@ def all_frozen(backbone: Backbone) -> Iterator[None]:
     backbone.train()
     backbone.trunk.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         backbone.train(was_training)
 

@@ -38,6 +38,9 @@ class FeatureFilling(lightning.Callback):
         train_set: what it trains on.
         pictures: opens the augmented pictures; they are let go when the store is full.
         console: where it speaks.
+
+    Attributes:
+        at_work: filling; stays so where it failed.
     """
 
     def __init__(
@@ -51,20 +54,25 @@ class FeatureFilling(lightning.Callback):
     ) -> None:
         self.store, self.config, self.train_set = store, config, train_set
         self.pictures, self.console = pictures, console
+        self.at_work = False
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Make the maps, in the precision in which the training computes."""
+        self.at_work = True
+        with trainer.precision_plugin.forward_context():
+            self._fill(pl_module.detector, pl_module.device)
+        self.at_work = False
+
+    def _fill(self, detector: Detector, device: torch.device) -> None:
         size = f"{self.store.kept.all_bytes / 1e9:.1f} GB"
         count = len(self.store.kept.plan)
-        fingerprint = self._fingerprint(pl_module.detector, pl_module.device.type)
+        fingerprint = self._fingerprint(detector, device.type)
         if self.store.holds(fingerprint):
             self.console.say(f"taking {count} feature maps ({size}) from {self.store.folder}")
             return
         self.console.say(f"making {count} feature maps ({size}) …")
         started = time.monotonic()
-        made = self._made(pl_module.detector, pl_module.device)
-        with trainer.precision_plugin.forward_context():
-            self.store.fill(fingerprint, made)
+        self.store.fill(fingerprint, self._made(detector, device))
         self.console.close_bar()
         self.console.say(f"made them in {clock_text(time.monotonic() - started)}")
 
@@ -73,8 +81,10 @@ class FeatureFilling(lightning.Callback):
         started, done = time.monotonic(), 0
         with all_frozen(detector.backbone):
             for batch in self._batches(device):
-                maps = detector.backbone(detector.normalise(batch.images.to(device)))
-                yield _halves(maps, shapes, batch, self.train_set), batch.truths
+                with torch.no_grad():  # not around the yield: callers may go on computing there
+                    maps = detector.backbone(detector.normalise(batch.images.to(device)))
+                    halves = _halves(maps, shapes, batch, self.train_set)
+                yield halves, batch.truths
                 done += len(batch.image_ids)
                 self._show(done, total, time.monotonic() - started)
 

@@ -68,6 +68,7 @@ class DetectionModule(lightning.LightningModule):
         self.weight_decay = weight_decay
         self.warmup, self.final_lr_factor = warmup, final_lr_factor
         self.seed = seed
+        self._clipped: list[nn.Parameter] = []  # all; listed once
         self._share = 0.0  # of the run, at the start of the step under way
 
     def on_train_batch_start(self, batch: Batch | FeatureBatch, batch_idx: int) -> None:
@@ -137,7 +138,8 @@ class DetectionModule(lightning.LightningModule):
     ) -> None:
         """Clip by norm; Lightning's own way refuses a fused optimizer in any mixed precision."""
         if gradient_clip_val is not None:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+            self._clipped = self._clipped or list(self.parameters())  # hundreds of modules
+            torch.nn.utils.clip_grad_norm_(self._clipped, gradient_clip_val)
 
     def _groups(self, part: nn.Module, peak_lr: float) -> list[dict[str, Any]]:
         # Frozen parameters are listed too: they have no gradient until they are unfrozen.

@@ -126,6 +126,7 @@ def _batch_of(config: ResolvedConfig, train_set: CocoDataset, device: torch.devi
     return Batch(batch.images.to(device), truths, batch.letterboxes, batch.image_ids)
 
 
+@torch.no_grad()
 def _maps_of(config: ResolvedConfig, detector: Detector, batch: Batch) -> FeatureBatch:
     """What the backbone makes of a batch."""
     kind = batch.images.device.type

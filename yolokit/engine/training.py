@@ -148,7 +148,7 @@ def fit(
             folder,
             world_size=placement.world_size,
             resumed=checkpoint,
-            started=checkpoints.started,
+            started=checkpoints.started or any(each.at_work for each in filling),
         )
         if better is error:
             raise
