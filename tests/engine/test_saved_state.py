@@ -117,6 +117,22 @@ def test_a_state_of_an_earlier_version_says_nothing_of_settings(run: Path) -> No
     assert read_saved(run / "last.ckpt").settings is not None
 
 
+def test_a_state_from_before_there_was_a_feature_cache_goes_on_without_one(run: Path) -> None:
+    state = torch.load(run / "last.ckpt", weights_only=True)
+    del state["yolokit"]["settings"]["train.feature_cache"]
+    torch.save(state, run / "last.ckpt")
+    resume_training(run, overrides=["train.epochs=3"], device="cpu")
+    assert read_saved(run / "last.ckpt").epochs == 3
+
+
+def test_maps_that_an_ended_run_left_go_when_it_is_looked_at(run: Path) -> None:
+    (run / "features").mkdir()
+    (run / "features" / "level2.f16").write_bytes(b"maps")
+    (run / ".features-12345678.part").mkdir()  # of a session that was killed before
+    resume_training(run, device="cpu")
+    assert not [path for path in run.iterdir() if "features" in path.name]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
 def test_a_full_disk_is_a_full_disk_and_no_error_of_torchs() -> None:
     with pytest.raises(OSError, match="No space left") as caught:
