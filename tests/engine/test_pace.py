@@ -17,7 +17,7 @@ from yolokit.config_file import validate_config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
 from yolokit.engine import training
-from yolokit.engine.pace import measure_pace
+from yolokit.engine.pace import Measured, measure_pace
 from yolokit.engine.recipe import resolve
 from yolokit.errors import ConfigError
 from yolokit.models.detector import Detector
@@ -63,7 +63,7 @@ def config(budget: str, **train: object) -> Config:
 def measured(shapes: Path, budget: str, clock: dict[str, Any]) -> float:
     train_set = CocoDataset.load(choose_split(shapes, "train"))
     settings = resolve(config(budget), train_sizes=train_set.sizes_hw, val_images=2)
-    return measure_pace(settings, train_set, accelerator="cpu", now=lambda: clock["time"])
+    return measure_pace(settings, train_set, accelerator="cpu", now=lambda: clock["time"]).pace
 
 
 def test_the_pace_is_that_of_the_steps_after_the_first(shapes: Path, clock: dict[str, Any]) -> None:
@@ -80,21 +80,26 @@ def test_a_short_budget_is_measured_by_one_step_beyond_the_first(
 
 
 @pytest.mark.parametrize(
-    ("variants", "pace"),
+    ("budget", "asked", "pace", "variants"),
     [
-        # Maps of 4 pictures take 2 s, steps of 4 half a second. Of 60 s one variant of 12 pictures
-        # and one without mosaic take 24 / 4 * 2 = 12: 48 are left to see 8 a second.
-        (1, 48 / 60 * 8),
-        (5, (60 - 72 / 4 * 2) / 60 * 8),  # five, and one without: 24 s are left
-        # Nine, and one without, leave nothing; with eight (54 s) 6 s remain, a tenth: they see 48
-        # pictures, 4 epochs, too few for as many. Seven (48 s) leave 12 s, 8 epochs.
-        (9, (60 - 48) / 60 * 8),
+        # Maps of 4 pictures take 2 s, steps of 4 half a second. One variant of 12 pictures and one
+        # without mosaic take 24 / 4 * 2 = 12 s of 60: 48 are left to see 8 a second.
+        ("60s", 1, 48 / 60 * 8, 1),
+        # Five and one without would take 36, more than half; four and one 30: 20 epochs are left.
+        ("60s", 5, 30 / 60 * 8, 4),
+        ("20s", 5, 8 / 20 * 8, 1),  # one is made even if it takes more than half
     ],
 )
 def test_with_a_feature_cache_the_pace_is_that_of_the_budget_with_the_filling(
-    shapes: Path, monkeypatch: pytest.MonkeyPatch, variants: int, pace: float
+    shapes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    budget: str,
+    asked: int,
+    pace: float,
+    variants: int,
 ) -> None:
-    assert cached_pace(shapes, monkeypatch, "60s", variants) == pytest.approx(pace, rel=5e-3)
+    found = cached_pace(shapes, monkeypatch, budget, asked)
+    assert found == (pytest.approx(pace, rel=5e-3), variants)
 
 
 def test_a_budget_that_the_filling_takes_is_refused(
@@ -104,7 +109,9 @@ def test_a_budget_that_the_filling_takes_is_refused(
         cached_pace(shapes, monkeypatch, "13s", 3)
 
 
-def cached_pace(shapes: Path, monkeypatch: pytest.MonkeyPatch, budget: str, variants: int) -> float:
+def cached_pace(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch, budget: str, variants: int
+) -> Measured:
     """What is measured where maps of a batch take two seconds and a step without backbone half."""
     seconds = 0.0
 

@@ -57,9 +57,8 @@ def plan_features(
     """The samples that a run will look at, no other.
 
     With a time budget nobody knows how many epochs there will be, nor in which of them mosaic
-    ends: then as many variants as there are epochs at the run's pace, at most, are made of every
-    picture, and without mosaic the share ``augment.close_mosaic`` of that, so that each is looked
-    at about as often as any other.
+    ends: then all variants are made of every picture, and without mosaic the share
+    ``augment.close_mosaic`` of them, so that each is looked at about as often as any other.
 
     Args:
         config: of the run, with a feature cache.
@@ -92,10 +91,7 @@ def turns_of(variants: int, augment: ResolvedAugment) -> tuple[int, int]:
 
 
 def _every_picture(config: ResolvedConfig, pictures: int) -> FeaturePlan:
-    train = config.train
-    assert train.time_budget is not None and train.pace is not None
-    epochs = math.ceil(train.time_budget * train.pace / pictures)  # that are expected
-    turns = turns_of(min(train.feature_cache, epochs), config.augment)
+    turns = turns_of(config.train.feature_cache, config.augment)
     wanted = np.zeros((2, max(turns), pictures), dtype=bool)
     for mosaic, variants in enumerate(turns):
         wanted[mosaic, :variants] = True

@@ -6,9 +6,9 @@ backbone learns, and how often it is validated.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,8 +27,19 @@ from yolokit.models.detector import Detector
 from yolokit.types import Batch, FeatureBatch, GridOutput, Truth
 
 _MOST_SECONDS, _MOST_SHARE = 5.0, 0.03  # of measuring: whichever of the budget's share is less
-_LEAST_LEFT = 0.1  # of a budget, to train in once feature maps are made
+_LEAST_LEFT, _HALF = 0.1, 0.5  # of a budget, to train in once feature maps are made
 _MIXED = {"16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Measured(NamedTuple):
+    """What a time budget is planned by.
+
+    ``pace``, pictures a second of one process; ``feature_cache``, the variants of each picture
+    whose feature maps the budget has time to make.
+    """
+
+    pace: float
+    feature_cache: int
 
 
 def measure_pace(
@@ -37,7 +48,7 @@ def measure_pace(
     *,
     accelerator: str,
     now: Callable[[], float] = time.monotonic,
-) -> float:
+) -> Measured:
     """Train a throw-away detector for a few steps, and see how fast it goes.
 
     The caller's random numbers are left as they are. The first step warms up and is not counted;
@@ -52,7 +63,7 @@ def measure_pace(
         now: the time in seconds.
 
     Returns:
-        Pictures a second of one process, to three digits, so that it can be written and read.
+        The pace, to three digits, so that it can be written and read.
 
     Raises:
         ConfigError: making the feature maps would take the budget.
@@ -67,11 +78,11 @@ def measure_pace(
         batch = _batch_of(config, train_set, device)
         limit = now() + min(_MOST_SECONDS, _MOST_SHARE * budget)
         if not config.train.feature_cache:
-            return _rounded(_rate(lambda: step(detector, batch), batch, limit, now))
+            return Measured(_rounded(_rate(lambda: step(detector, batch), batch, limit, now)), 0)
         maps = _maps_of(config, detector, batch)
         made = _rate(lambda: _maps_of(config, detector, batch), batch, 0.0, now)
         seen = _rate(lambda: step(lambda _: outputs_of(detector, maps), batch), batch, limit, now)
-        return _rounded(_with_filling(config, len(train_set), made, seen))
+        return _with_filling(config, len(train_set), made, seen)
 
 
 def _rate(
@@ -90,10 +101,11 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
-def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: float) -> float:
-    """What is seen in a budget, in pictures a second of all of it.
+def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: float) -> Measured:
+    """How many variants fit into a budget, and what is seen in it, in pictures a second of all.
 
-    Of the variants that are asked for no more are made than there are epochs left.
+    Of the variants that are asked for so many are made as take half of the budget and have an epoch
+    each; one is made in any case.
 
     Args:
         config: with a time budget and a feature cache.
@@ -106,8 +118,9 @@ def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: floa
         filling = pictures * sum(turns_of(variants, config.augment)) / made  # seconds
         left = 1 - filling / train.time_budget
         epochs = left * train.time_budget * seen / pictures
-        if left >= _LEAST_LEFT and variants <= math.ceil(epochs):
-            return left * seen
+        least = _LEAST_LEFT if variants == 1 else _HALF
+        if left >= least and (variants == 1 or variants <= epochs):
+            return Measured(_rounded(left * seen), variants)
     raise ConfigError(
         f"making the maps of train.feature_cache takes about {filling:.0f} s of a time budget of "
         f"{train.time_budget:g} s, for one variant of each picture. Raise train.time_budget, or "

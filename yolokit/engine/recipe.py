@@ -157,9 +157,11 @@ def _filled(section: Section, choices: dict[str, Any]) -> dict[str, Any]:
     return {**choices, **given}
 
 
-def planned_by(config: Config, pace: float) -> Config:
-    """The config with the pace that was measured for it, pictures a second of one process."""
-    return config.model_copy(update={"train": config.train.model_copy(update={"pace": pace})})
+def planned_by(config: Config, pace: float, feature_cache: int) -> Config:
+    """The config with what was measured for it: pictures a second of one process, and variants
+    whose feature maps there is time to make."""
+    update = {"pace": pace, "feature_cache": feature_cache}
+    return config.model_copy(update={"train": config.train.model_copy(update=update)})
 
 
 def _pace(config: Config, accelerator: str) -> float | None:

@@ -194,8 +194,8 @@ def _resolved(
     planned = config.train.time_budget is not None and not isinstance(config.train.pace, float)
     if not planned or placement.world_size > 1:  # processes that measured apart would differ
         return resolved
-    pace = measure_pace(resolved, train_set, accelerator=placement.accelerator, now=clock.now)
-    return choose(planned_by(config, pace))
+    found = measure_pace(resolved, train_set, accelerator=placement.accelerator, now=clock.now)
+    return choose(planned_by(config, found.pace, found.feature_cache))
 
 
 def _total_batches(config: ResolvedConfig, train_images: int) -> int:
