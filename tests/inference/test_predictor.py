@@ -391,7 +391,7 @@ class Album(Sequence[NDArray[np.uint8]]):
     ("threads", "steps"),
     [
         (1, (6, 6, 6, 9)),  # two steps
-        (2, (1, 5, 6, 7)),  # the first by itself; then one, and a step ahead
+        (2, (4, 5, 6, 7)),  # the one that is asked for, and a step
     ],
 )
 def test_of_a_list_one_more_step_is_read_ahead(

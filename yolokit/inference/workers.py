@@ -59,8 +59,7 @@ def detect_each(
         detect: detections of a list of pictures, one for each.
         batch_size: pictures a call, or that wait while workers look at others, at least 1; one by
             one, nobody works ahead.
-        workers: where ``detect`` is called for all but the first item, a picture at a time in
-            each; None: in this thread.
+        workers: where ``detect`` is called, a picture at a time in each; None: in this thread.
         threads: in which ``pixels_of`` is called where there are no workers; 0: in this thread.
 
     Raises:
@@ -72,10 +71,8 @@ def detect_each(
             pixels = pixels_of(item)
             return item, pixels, detect([pixels])[0]
 
-        rest = iter(items)
-        yield from map(looked_at, islice(rest, 1))  # here: soonest, and there may be no other
         yield from read_ahead(
-            looked_at, rest, threads=workers.count, ahead=batch_size, begin=workers.begin
+            looked_at, items, threads=workers.count, ahead=batch_size, begin=workers.begin
         )
         return
     opened = read_ahead(

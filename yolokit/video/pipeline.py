@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Generic, TypeVar
 
 from yolokit.errors import SourceError, YolokitError
@@ -238,16 +238,18 @@ def predicted(
         predict, batch_size, workers: see ``run_pipeline``.
     """
     for live, run in groupby(frames, key=lambda frame: frame.live):
-        found = detect_each(
-            run,
-            lambda frame: frame.image,
-            predict,
-            batch_size=1 if live else batch_size,
-            workers=workers,
-        )
-        with closing(found):
-            for frame, _, detections in found:
-                yield frame, detections
+        # The first is looked at here, by all processors: soonest, and there may be no other.
+        for some, many in ((islice(run, 1), False), (run, not live)):
+            found = detect_each(
+                some,
+                lambda frame: frame.image,
+                predict,
+                batch_size=batch_size if many else 1,
+                workers=workers,
+            )
+            with closing(found):
+                for frame, _, detections in found:
+                    yield frame, detections
 
 
 @contextmanager
