@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,3 +177,37 @@ def test_one_processor_needs_no_workers(tmp_path: Path, monkeypatch: pytest.Monk
     assert workers_of(backend) is None
     images = np.zeros((1, *HW, 3), np.uint8)
     np.testing.assert_array_equal(backend(images).boxes, by_hand(images).boxes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attempt", range(6))
+def test_workers_whose_first_arrays_meet_do_not_wait_for_ever(tmp_path: Path, attempt: int) -> None:
+    """One run in four did, in a process where OpenVINO had seen no array."""
+    path = write_openvino(tmp_path / "cells_openvino", make_card(format="openvino"))
+    program = f"""
+import sys, threading, numpy
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from yolokit.inference.loading import load_backend
+
+sys.setswitchinterval(1e-6)
+backend, _ = load_backend(Path({str(path)!r}))
+together = threading.Barrier(4)
+
+def look(number):
+    backend.begin_worker(1)
+    together.wait()
+    return len(backend(numpy.zeros((1, *{HW}, 3), numpy.uint8)).boxes)
+
+with ThreadPoolExecutor(4) as pool:
+    print(sum(pool.map(look, range(4))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "OMP_NUM_THREADS": "4"},
+    )
+    assert (done.stdout.strip(), done.returncode) == ("4", 0), done.stderr

@@ -33,6 +33,7 @@ _HEAD = 1000  # bytes in which the root element of an XML file begins
 _ROOT = re.compile(rb"<net\s[^>]*\bversion=")  # what OpenVINO itself knows it by
 _DTYPES = {"u8": "uint8", "f32": "float32", "i64": "int64", "i32": "int32"}
 _NAMES = {"f32": "f32", "bf16": "bf16", "f16": "f16", "u8": "int8", "i8": "int8"}
+_STARTING = threading.Lock()
 _HEAVY = ("Convolution", "MatMul", "FullyConnected", "Pooling")  # where the time goes
 
 
@@ -148,14 +149,25 @@ def load_openvino(
     return backend, backend.card
 
 
-@functools.cache
 def _core(openvino: Any) -> Any:
-    """One for the process, which never goes.
+    """One for the process, which never goes; made by one thread while others wait."""
+    with _STARTING:
+        return _only_core(openvino)
+
+
+@functools.cache
+def _only_core(openvino: Any) -> Any:
+    """See ``_core``.
 
     OpenVINO's CPU plugin brings its thread a stack for signal handlers. Of two plugins, the one
     that goes last puts back the other's, which is no longer there: the next Ctrl-C ends the process
     with a segmentation fault (2026.4).
+
+    Threads that hand over or ask for their first array at the same time wait for each other for
+    ever: one fills a table of types and waits for Python, the other holds Python and waits for the
+    table (2026.4). So both tables are filled here.
     """
+    assert openvino.Tensor(np.zeros(1, np.uint8)).data.dtype == np.uint8
     return openvino.Core()
 
 
