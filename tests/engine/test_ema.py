@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch.optim.swa_utils import AveragedModel
 
-from yolokit.engine.ema import SharedBackbone, ema_average
+from yolokit.engine.ema import AverageInPlace, SharedBackbone, ema_average
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,23 @@ def test_counters_are_copied() -> None:
     averaged, current = [torch.tensor(3)], [torch.tensor(8)]
     ema_average(1.0)(averaged, current, torch.tensor(4))
     assert averaged[0].item() == 8
+
+
+def test_the_average_follows_the_weights_to_their_device() -> None:
+    """As on a GPU; else each step would wait for a copy of all weights."""
+
+    class Whole(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(2, 2)
+
+    model = Whole()
+    ema = WeightAveraging(multi_avg_fn=ema_average(1.0))
+    ema._average_model = AveragedModel(model, multi_avg_fn=ema_average(1.0))
+    model.to("meta")
+    AverageInPlace(ema).on_fit_start(None, model)  # type: ignore[arg-type]
+    averaged: Any = ema._average_model.module
+    assert averaged.layer.weight.device.type == "meta"
 
 
 def test_a_backbone_that_never_learns_is_its_own_average() -> None:

@@ -41,6 +41,24 @@ def ema_average(cap: float) -> EmaAverage:
     return average
 
 
+class AverageInPlace(lightning.Callback):
+    """Keeps the average where the weights are; Lightning makes it before they are moved there.
+
+    Args:
+        ema: the averaging callback; called before.
+    """
+
+    def __init__(self, ema: WeightAveraging) -> None:
+        self.ema = ema
+
+    def on_fit_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Move it."""
+        averaged: Any = self.ema._average_model
+        averaged.module.to(pl_module.device)
+
+
 class SharedBackbone(lightning.Callback):
     """Lets the average have the weights of a backbone that never learns, not copies of them.
 

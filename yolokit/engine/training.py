@@ -18,7 +18,7 @@ from yolokit.engine.beginning import Beginning
 from yolokit.engine.checkpoints import Checkpoints, StateFile
 from yolokit.engine.console import Console
 from yolokit.engine.devices import Placement, choose_precision, place
-from yolokit.engine.ema import SharedBackbone, ema_average
+from yolokit.engine.ema import AverageInPlace, SharedBackbone, ema_average
 from yolokit.engine.epochs import EpochReport
 from yolokit.engine.failures import explained
 from yolokit.engine.feature_settings import require_one_process
@@ -231,7 +231,8 @@ def _callbacks(
         unfreeze_epoch=backbone.unfreeze_epoch,
     )
     frozen = backbone.trainable_stages == 0 and backbone.unfreeze_epoch is None
-    averaging = [ema, *([SharedBackbone(ema)] if frozen else [])] if ema else []
+    placing = [AverageInPlace, *([SharedBackbone] if frozen else [])]
+    averaging = [ema, *(each(ema) for each in placing)] if ema else []
     return [freezing, report, *averaging, validation]
 
 
