@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_an_error_comes_at_its_place_and_ends_the_threads() -> None:
             got.append(each)
     assert got == [0, 1, 2]
     assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_an_error_of_the_keys_comes_after_what_was_before_it(threads: int) -> None:
+    def keys() -> Iterator[int]:
+        yield from range(7)
+        raise KeyError("seven")
+
+    got = []
+    with pytest.raises(KeyError, match="seven"):
+        for each in read_ahead(lambda index: index, keys(), threads=threads, ahead=4):
+            got.append(each)
+    assert got == list(range(7))
 
 
 def test_who_stops_early_leaves_no_threads() -> None:

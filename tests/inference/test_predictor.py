@@ -423,6 +423,21 @@ def test_a_broken_file_fails_at_its_step_and_leaves_no_thread(
     assert not [each for each in threading.enumerate() if each.name.startswith("ahead")]
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_pil_image_may_be_given_twice(
+    predictor: Predictor, tmp_path: Path, threads: int, torch_threads: Callable[[int], None]
+) -> None:
+    """It is decoded when first asked, and has one file behind it."""
+    torch_threads(threads)
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "noise.png")
+    (expected,) = predictor.predict([pixels], conf=0.05)
+    for _ in range(5):
+        image = Image.open(tmp_path / "noise.png")
+        for result in predictor.predict([image] * 4, conf=0.05):
+            _assert_same(result.detections, expected.detections)
+
+
 def test_a_stream_gives_what_the_list_gives(
     predictor: Predictor, images: list[NDArray[np.uint8]]
 ) -> None:

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from exported_files import HW, by_hand, make_card, write_onnx, write_openvino
 from numpy.typing import NDArray
 
 from yolokit.config import ModelConfig
-from yolokit.errors import WeightsError
 from yolokit.inference.backend import Backend, is_side_by_side
 from yolokit.inference.loading import load_backend
 from yolokit.inference.torch_backend import TorchBackend
@@ -158,17 +158,53 @@ def test_a_worker_changes_its_own_threads_only(four_threads: None) -> None:
     assert torch.get_num_threads() == 4
 
 
-def test_a_file_that_was_replaced_is_not_mixed_with_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_workers_that_begin_together_leave_the_number_of_threads(four_threads: None) -> None:
+    """One that looked while another set its own kept that for all threads to come."""
+    config = ModelConfig.model_validate(
+        {"head": "yolo", "backbone": {"name": "mobilenet_v2", "weights": "none"}}
+    )
+    backend = TorchBackend(build_detector(config, num_classes=3, image_hw=HW).eval(), "cpu")
+    together = threading.Barrier(4)
+
+    def begin(_number: int) -> None:
+        together.wait(timeout=10)
+        backend.begin_worker(1)
+
+    for _ in range(25):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(begin, range(4)))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 4
+
+
+def zeroed(model: onnx.ModelProto) -> None:
+    """Other numbers under the same card."""
+    for each in model.graph.initializer:
+        array = onnx.numpy_helper.to_array(each)
+        if array.dtype == np.float32:
+            each.CopyFrom(onnx.numpy_helper.from_array(array * 0, each.name))
+
+
+@pytest.mark.parametrize("then", ["gone", "replaced", "elsewhere"])
+def test_a_file_that_is_gone_or_another_is_still_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    path = write_onnx(tmp_path / "cells.onnx", make_card(format="onnx"))
+    monkeypatch.chdir(tmp_path)
+    path = write_onnx(Path("cells.onnx"), make_card(format="onnx"))
     backend, _ = load_backend(path)
-    names = ["green", "red", "blue"]
-    write_onnx(path, make_card(format="onnx").model_copy(update={"class_names": names}))
+    if then == "elsewhere":
+        monkeypatch.chdir("/")
+    else:
+        path.unlink()
+    if then == "replaced":
+        write_onnx(path, make_card(format="onnx"), edit=zeroed)
+    images = np.random.default_rng(0).integers(0, 256, (1, *HW, 3), dtype=np.uint8)
     assert is_side_by_side(backend)
-    with pytest.raises(WeightsError, match=r"cells\.onnx was replaced while it was in use"):
-        backend.begin_worker(1)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(backend.begin_worker, 1).result()
+        found = pool.submit(backend, images).result()
+    np.testing.assert_allclose(found.scores, by_hand(images).scores, atol=1e-6)
 
 
 def test_one_processor_needs_no_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ class Watch:
     ) -> None:
         self._full = 0  # frames with as many objects as may be kept
         self.workers = predictor.workers
+        self._caller = threading.current_thread()
         self._predictor, self._wanted, self._teller = predictor, wanted, teller
         self._view, self._paint = view, paint
         self._seconds: dict[int, float] = {}  # of each frame that is looked at, by its pixels
@@ -90,8 +91,8 @@ class Watch:
             max_detections=self._wanted.limit,
             classes=self._wanted.labels,
         )
-        at_once = len(images) if self.workers is None else self.workers.count
-        taken = (time.monotonic() - began) / at_once
+        others = threading.current_thread() is not self._caller and self.workers
+        taken = (time.monotonic() - began) / (others.count if others else len(images))
         self._seconds |= {id(image): taken for image in images}
         return found
 

@@ -34,7 +34,8 @@ def read_ahead(
         begin: called first in each thread.
 
     Raises:
-        Whatever ``load`` or ``begin`` raises, at its place; what is loaded ahead is then given up.
+        Whatever ``keys``, ``load`` or ``begin`` raises, at its place; what is loaded ahead is then
+        given up.
     """
     if threads == 0:
         yield from map(load, keys)
@@ -50,12 +51,21 @@ def read_ahead(
 
     waiting: deque[Future[_T]] = deque()
     try:
-        for key in keys:
-            waiting.append(pool.submit(in_thread, key))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
+        source, failure = iter(keys), None
+        while failure is None:
+            try:
+                waiting.append(pool.submit(in_thread, next(source)))
+            except StopIteration:
+                break
+            except Exception as error:
+                failure = error
+            else:
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+        if failure is not None:
+            raise failure
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

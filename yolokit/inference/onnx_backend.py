@@ -57,6 +57,7 @@ class OnnxBackend:
         self, path: Path, device: str = "auto", precision: ComputePrecision = "auto"
     ) -> None:
         self._path, self._precision = path, precision
+        self._file = path.absolute()  # wherever the process goes
         self._alone: onnxruntime.InferenceSession | None = None  # the same, without threads
         self._worker = threading.local()  # what it calls
         self._opening = threading.Lock()
@@ -84,25 +85,20 @@ class OnnxBackend:
         return shared_out(self._threads) if self._device == "cpu" else []
 
     def begin_worker(self, processors: int) -> None:
-        """See ``SideBySide``.
-
-        Raises:
-            WeightsError: the file is no longer the one that was read.
-        """
+        """See ``SideBySide``."""
         if processors > 1:  # of the session that all share
             return
         with self._opening:
             if self._alone is None:
-                self._alone = self._read_again()
+                self._alone = self._without_threads()
         self._worker.session = self._alone
 
-    def _read_again(self) -> onnxruntime.InferenceSession:
-        """The file, without threads of its own."""
-        _, session = _open(self._path, "cpu", self._precision, 1)
-        text = session.get_modelmeta().custom_metadata_map.get(CARD_KEY)
-        if export_card(text, str(self._path), "onnx")[0] != self.card:
-            raise WeightsError(f"{self._path} was replaced while it was in use. Load it again")
-        return session
+    def _without_threads(self) -> onnxruntime.InferenceSession:
+        """The file again; where it is no longer what was read, what was read."""
+        if _written(self._file) != self._read:
+            return self._session
+        _, session = _open(self._file, "cpu", self._precision, 1)
+        return session if _written(self._file) == self._read else self._session
 
     def to(self, device: str) -> None:
         """Read the file, for another device.
@@ -111,6 +107,7 @@ class OnnxBackend:
             WeightsError, ConfigError: as the constructor.
         """
         where = str(self._path)
+        self._read = _written(self._file)
         name, session = _open(self._path, device, self._precision, self._threads)
         card, record = export_card(
             session.get_modelmeta().custom_metadata_map.get(CARD_KEY), where, "onnx"
@@ -204,3 +201,12 @@ def _port(node: Any) -> Port:
     """A node of ONNX Runtime's; a dimension that has a name, or none, is open."""
     shape = tuple(size if isinstance(size, int) else None for size in node.shape)
     return Port(node.name, _DTYPES.get(node.type, node.type), shape)
+
+
+def _written(file: Path) -> tuple[int, ...] | None:
+    """What tells a file from one that took its place; None where there is none."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns

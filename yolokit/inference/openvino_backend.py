@@ -104,12 +104,19 @@ class OpenVinoBackend:
         return shared_out(self._threads)
 
     def begin_worker(self, processors: int) -> None:
-        """See ``SideBySide``."""
+        """See ``SideBySide``.
+
+        Raises:
+            WeightsError: the model cannot be compiled once more.
+        """
         with self._one_at_a_time:
-            if self._beside is None:
-                streams = len(self.shares)
-                self._beside = self._compile(_settings(self._precision, self._threads, streams))
-            self._worker.request = self._beside.create_infer_request()
+            try:
+                if self._beside is None:
+                    streams = len(self.shares)
+                    self._beside = self._compile(_settings(self._precision, self._threads, streams))
+                self._worker.request = self._beside.create_infer_request()
+            except Exception as error:  # of many kinds, as C++ raised it
+                raise self._network.failed(error) from error
 
     def to(self, device: str) -> None:
         """Stay on the CPU.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from yolokit.errors import ImageError
 
 Source: TypeAlias = str | Path | NDArray[np.uint8] | Image.Image
 
+_DECODING = threading.Lock()
 _DEEP_MODES = ("I", "F")  # 16 and 32 bits a sample
 _SINGLE = (str, Path, np.ndarray, Image.Image)
 _EXPECTED = "expected a path, a PIL image or a uint8 RGB array [H, W, 3]"
@@ -78,7 +80,8 @@ def require_picture(source: Any) -> None:
 def _from_pil(image: Image.Image) -> NDArray[np.uint8]:
     """Upright 8-bit RGB, by the rules for files: deep samples pass through their decoder."""
     try:
-        upright = ImageOps.exif_transpose(image)
+        with _DECODING:  # an image that is given twice has one file behind it
+            upright = ImageOps.exif_transpose(image)
     except (OSError, ValueError) as error:  # a file behind it that is cut off, or closed
         raise ImageError(f"cannot decode a PIL image: {error}. Open its file again") from error
     if not upright.mode.startswith(_DEEP_MODES):

@@ -21,6 +21,8 @@ from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
 from yolokit.types import DecodedArrays, DecodedBoxes, GridOutput
 
+_SETTING_THREADS = threading.Lock()
+
 
 class TorchBackend:
     """Runs a detector in full precision and without gradients, whatever is set around it.
@@ -156,12 +158,13 @@ def describe_device(device: str | torch.device) -> str:
 
 def _compute_here_with(threads: int) -> None:
     """Of this thread's networks. OpenMP keeps a number for each thread; what threads to come begin
-    with, which torch sets along with it, is put back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    elsewhere = threading.Thread(target=torch.set_num_threads, args=(before,))
-    elsewhere.start()
-    elsewhere.join()
+    with, which torch sets along with it, is put back before another may look."""
+    with _SETTING_THREADS:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        elsewhere = threading.Thread(target=torch.set_num_threads, args=(before,))
+        elsewhere.start()
+        elsewhere.join()
 
 
 def _cache_sized(batch: Tensor) -> tuple[Tensor, ...]:

@@ -238,18 +238,23 @@ def predicted(
         predict, batch_size, workers: see ``run_pipeline``.
     """
     for live, run in groupby(frames, key=lambda frame: frame.live):
-        # The first is looked at here, by all processors: soonest, and there may be no other.
-        for some, many in ((islice(run, 1), False), (run, not live)):
+        for some, size in _steps(run, 1 if live else batch_size, workers):
             found = detect_each(
-                some,
-                lambda frame: frame.image,
-                predict,
-                batch_size=batch_size if many else 1,
-                workers=workers,
+                some, lambda frame: frame.image, predict, batch_size=size, workers=workers
             )
             with closing(found):
                 for frame, _, detections in found:
                     yield frame, detections
+
+
+def _steps(
+    frames: Iterator[Frame], batch_size: int, workers: Workers | None
+) -> Iterator[tuple[Iterator[Frame], int]]:
+    """Frames in parts, and how many are taken at a time; before workers begin, the first is looked
+    at here, by all processors: there may be no other."""
+    if workers is not None:
+        yield islice(frames, 1), 1
+    yield frames, batch_size
 
 
 @contextmanager
