@@ -23,13 +23,15 @@ from yolokit.config_file import dump_config, validate_config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
 from yolokit.engine import feature_store
-from yolokit.engine.feature_plan import FeaturePlan
+from yolokit.engine.feature_plan import FeaturePlan, plan_features
 from yolokit.engine.feature_settings import require_one_process
 from yolokit.engine.isolation import isolated
+from yolokit.engine.parts import mosaic_rule
 from yolokit.engine.reading import with_data
+from yolokit.engine.recipe import resolve
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.sampling import epoch_order
-from yolokit.engine.schedule import Clock
+from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.training import fit
 from yolokit.errors import ConfigError, DataError, YolokitError
 from yolokit.models.detector import Detector
@@ -295,6 +297,19 @@ def test_a_plan_names_what_is_asked_for_and_refuses_the_rest() -> None:
     assert [plan.row(7, *each[1:]) for each in plan.samples()] == [0, 1, 2]
     with pytest.raises(IndexError):
         plan.row(0, 0, False)
+
+
+def test_a_budget_that_was_used_up_goes_on_with_mosaic_where_that_never_ends() -> None:
+    augment = {"mosaic": 1.0, "close_mosaic": 0.0}
+    train = {"time_budget": "2s", "pace": 100.0, "feature_cache": 2}
+    settings = resolve(
+        config(augment=augment, train=train), train_sizes=np.full((14, 2), 64), val_images=0
+    )
+    spent = Progress(Clock(), 2.0, 0)
+    spent.load_state_dict({**spent.state_dict(), "share": 1.0})
+    mosaic = mosaic_rule(settings, spent)
+    plan = plan_features(settings, 14, mosaic)
+    assert plan.row(0, 3, mosaic(0)) == 3
 
 
 # Trains as asked, and kills itself where it is told: in a batch of the filling, or in a step.

@@ -78,12 +78,14 @@ def batches_of(
 def mosaic_rule(config: ResolvedConfig, progress: Progress) -> Callable[[int], bool]:
     """Whether a batch may use mosaic, by its number in the whole run: not at the end of it.
 
-    Where there is no mosaic there is none to end.
+    Where there is no mosaic there is none to end, and where it is never closed it does not end
+    with the budget: more time may be given.
     """
     augment = config.augment
+    closing = augment.close_mosaic if augment.mosaic else 0.0
 
     def mosaic(batch: int) -> bool:
-        return not augment.mosaic or progress.share_of_batch(batch) < 1 - augment.close_mosaic
+        return closing == 0 or progress.share_of_batch(batch) < 1 - closing
 
     return mosaic
 
