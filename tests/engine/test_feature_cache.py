@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import lightning
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import yolokit
 from yolokit.api import resume_training
@@ -22,10 +24,11 @@ from yolokit.config import Config
 from yolokit.config_file import dump_config, validate_config
 from yolokit.data.coco import CocoDataset
 from yolokit.data.locate import choose_split
-from yolokit.engine import feature_store
+from yolokit.engine import feature_store, training
 from yolokit.engine.feature_plan import FeaturePlan, plan_features
 from yolokit.engine.feature_settings import require_one_process
 from yolokit.engine.isolation import isolated
+from yolokit.engine.pace import measure_pace
 from yolokit.engine.parts import mosaic_rule
 from yolokit.engine.reading import with_data
 from yolokit.engine.recipe import resolve
@@ -375,6 +378,24 @@ def test_kills_in_the_filling_and_in_the_training_change_no_bit(
     resume_training(cut, device="cpu")
     assert not list(cut.glob("*features*")) and not list(cut.glob(".features*"))
     assert (cut / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_run_by_epochs_goes_on_by_the_clock(
+    shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    trained(shapes, run, train={"epochs": 1, "feature_cache": 4})
+    ticks = itertools.count()  # so slow a machine that a new run would make fewer variants
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        return measure_pace(*arguments, **{**named, "now": lambda: next(ticks) / 10})
+
+    monkeypatch.setattr(training, "measure_pace", slowly)
+    resume_training(run, time_budget="8s", device="cpu")
+    settings = yaml.safe_load((run / "config.yaml").read_text())["train"]
+    assert next(ticks) > 0
+    assert (settings["feature_cache"], settings["time_budget"]) == (4, 8.0)
 
 
 def test_a_resumed_run_keeps_to_its_cache(shapes: Path, tmp_path: Path) -> None:

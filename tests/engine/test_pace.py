@@ -105,12 +105,27 @@ def test_with_a_feature_cache_the_pace_is_that_of_the_budget_with_the_filling(
 def test_a_budget_that_the_filling_takes_is_refused(
     shapes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigError, match=r"feature_cache takes about 12 s of .* 13 s"):
+    with pytest.raises(ConfigError, match=r"feature_cache takes about 12 s of .* 13 s, for 1 of"):
         cached_pace(shapes, monkeypatch, "13s", 3)
 
 
+def test_a_resumed_run_keeps_its_variants_or_is_refused(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Five variants and one without mosaic take 36 s: more than half, but a tenth is left.
+    with monkeypatch.context() as patch:
+        found = cached_pace(shapes, patch, "60s", 5, fewer_variants=False)
+    assert found == (pytest.approx(24 / 60 * 8, rel=5e-3), 5)
+    with pytest.raises(ConfigError, match=r"takes about 36 s of .* 38 s, for 5 of .*train\.epochs$"):
+        cached_pace(shapes, monkeypatch, "38s", 5, fewer_variants=False)
+
+
 def cached_pace(
-    shapes: Path, monkeypatch: pytest.MonkeyPatch, budget: str, variants: int
+    shapes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    budget: str,
+    variants: int,
+    **options: bool,
 ) -> Measured:
     """What is measured where maps of a batch take two seconds and a step without backbone half."""
     seconds = 0.0
@@ -133,7 +148,7 @@ def cached_pace(
     settings = resolve(
         validate_config(frozen, "test"), train_sizes=train_set.sizes_hw, val_images=2
     )
-    return measure_pace(settings, train_set, accelerator="cpu", now=lambda: seconds)
+    return measure_pace(settings, train_set, accelerator="cpu", now=lambda: seconds, **options)
 
 
 def test_measuring_leaves_the_random_numbers_as_they_are(

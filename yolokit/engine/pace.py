@@ -47,6 +47,7 @@ def measure_pace(
     train_set: CocoDataset,
     *,
     accelerator: str,
+    fewer_variants: bool = True,
     now: Callable[[], float] = time.monotonic,
 ) -> Measured:
     """Train a throw-away detector for a few steps, and see how fast it goes.
@@ -60,6 +61,7 @@ def measure_pace(
         config: with a time budget; resolved by the pace that is usual for the device.
         train_set: what will be trained on.
         accelerator: "cpu", "cuda" or "mps".
+        fewer_variants: of each picture may be made than are asked for.
         now: the time in seconds.
 
     Returns:
@@ -82,7 +84,7 @@ def measure_pace(
         maps = _maps_of(config, detector, batch)
         made = _rate(lambda: _maps_of(config, detector, batch), batch, 0.0, now)
         seen = _rate(lambda: step(lambda _: outputs_of(detector, maps), batch), batch, limit, now)
-        return _with_filling(config, len(train_set), made, seen)
+        return _with_filling(config, len(train_set), made, seen, fewer_variants)
 
 
 def _rate(
@@ -101,7 +103,9 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
-def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: float) -> Measured:
+def _with_filling(
+    config: ResolvedConfig, pictures: int, made: float, seen: float, fewer: bool
+) -> Measured:
     """How many variants fit into a budget, and what is seen in it, in pictures a second of all.
 
     Of the variants that are asked for so many are made as take half of the budget and have an epoch
@@ -111,20 +115,23 @@ def _with_filling(config: ResolvedConfig, pictures: int, made: float, seen: floa
         config: with a time budget and a feature cache.
         pictures: of the set.
         made, seen: pictures a second that maps are made of, and that steps see.
+        fewer: variants may be made than are asked for; else all are, if the budget leaves
+            something to train in.
     """
     train = config.train
     assert train.time_budget is not None
-    for variants in range(train.feature_cache, 0, -1):
+    least_variants = 1 if fewer else train.feature_cache
+    for variants in range(train.feature_cache, least_variants - 1, -1):
         filling = pictures * sum(turns_of(variants, config.augment)) / made  # seconds
         left = 1 - filling / train.time_budget
         epochs = left * train.time_budget * seen / pictures
-        least = _LEAST_LEFT if variants == 1 else _HALF
-        if left >= least and (variants == 1 or variants <= epochs):
+        last = variants == least_variants
+        if left >= (_LEAST_LEFT if last else _HALF) and (last or variants <= epochs):
             return Measured(_rounded(left * seen), variants)
     raise ConfigError(
         f"making the maps of train.feature_cache takes about {filling:.0f} s of a time budget of "
-        f"{train.time_budget:g} s, for one variant of each picture. Raise train.time_budget, or "
-        "set train.feature_cache to 0"
+        f"{train.time_budget:g} s, for {variants} of each picture. Raise train.time_budget, or "
+        f"{'set train.feature_cache to 0' if fewer else 'go on by train.epochs'}"
     )
 
 

@@ -102,7 +102,7 @@ def fit(
     placement = place(device)
     require_one_process(config, placement.world_size)
     train_set, val_set = sets or read_sets(config)
-    resolved = _resolved(config, train_set, val_set, placement, clock)
+    resolved = _resolved(config, train_set, val_set, placement, clock, resumed=saved is not None)
     if resolved.train.workers:
         require_guarded_main()
     detector = first_detector(resolved, train_set, val_set, saved, source, console.say)
@@ -178,8 +178,13 @@ def _resolved(
     val_set: CocoDataset | None,
     placement: Placement,
     clock: Clock,
+    *,
+    resumed: bool,
 ) -> ResolvedConfig:
-    """The config with nothing left to choose; a budget is planned by the pace of real steps."""
+    """The config with nothing left to choose; a budget is planned by the pace of real steps.
+
+    A resumed run keeps its number of variants.
+    """
 
     def choose(settings: Config) -> ResolvedConfig:
         return resolve(
@@ -194,7 +199,13 @@ def _resolved(
     planned = config.train.time_budget is not None and not isinstance(config.train.pace, float)
     if not planned or placement.world_size > 1:  # processes that measured apart would differ
         return resolved
-    found = measure_pace(resolved, train_set, accelerator=placement.accelerator, now=clock.now)
+    found = measure_pace(
+        resolved,
+        train_set,
+        accelerator=placement.accelerator,
+        fewer_variants=not resumed,
+        now=clock.now,
+    )
     return choose(planned_by(config, found.pace, found.feature_cache))
 
 
