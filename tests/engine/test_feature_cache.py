@@ -27,6 +27,7 @@ from yolokit.data.locate import choose_split
 from yolokit.engine import feature_store, training
 from yolokit.engine.feature_plan import FeaturePlan, plan_features
 from yolokit.engine.feature_settings import require_one_process
+from yolokit.engine.feature_store import FeatureStore, Kept
 from yolokit.engine.isolation import isolated
 from yolokit.engine.pace import measure_pace
 from yolokit.engine.parts import mosaic_rule
@@ -41,7 +42,7 @@ from yolokit.models.detector import Detector
 from yolokit.models.model_file import load_model
 from yolokit.signals import SignalWatch
 from yolokit.synthesis.dataset import synthesise
-from yolokit.types import FeatureBatch
+from yolokit.types import FeatureBatch, Truth
 
 EPOCHS = 5
 TREE: dict[str, dict[str, Any]] = {
@@ -396,6 +397,29 @@ def test_a_run_by_epochs_goes_on_by_the_clock(
     settings = yaml.safe_load((run / "config.yaml").read_text())["train"]
     assert next(ticks) > 0
     assert (settings["feature_cache"], settings["time_budget"]) == (4, 8.0)
+
+
+def store_of(folder: Path, rows: int, shape: tuple[int, int, int] = (2, 2, 4)) -> FeatureStore:
+    """A filled store of that many pictures, seven boxes each, one level."""
+    plan = FeaturePlan(np.arange(2 * rows, dtype=np.int32).reshape(2, 1, rows) - rows, (0, 1))
+    kept = Kept(plan=plan, shapes=(shape,), image_hw=(64, 64), image_ids=range(rows))
+    store = FeatureStore(folder / "features", kept, torch.float16)
+    maps = torch.arange(rows, dtype=torch.float16)[:, None, None, None].expand(rows, *shape)
+    boxes = torch.rand((rows, 7, 4), generator=torch.Generator().manual_seed(1))
+    store.fill("it", [([maps], [Truth(each, torch.arange(7)) for each in boxes])])
+    return store
+
+
+def test_maps_that_are_there_need_no_more_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = store_of(tmp_path, 5)
+    monkeypatch.setattr(feature_store, "_KEPT_FREE", 10**18)  # no disk has that much to spare
+    store.require_room()
+    assert store.holds("it")
+    (tmp_path / "features" / "level0.f16").write_bytes(b"half")
+    with pytest.raises(DataError, match="needs 0"):
+        store.require_room()
 
 
 def test_a_resumed_run_keeps_to_its_cache(shapes: Path, tmp_path: Path) -> None:

@@ -149,13 +149,16 @@ class FeatureStore(Dataset[FeatureBatch]):
     def require_room(self) -> None:
         """Check that the disk holds all maps; those of an earlier session give theirs back.
 
+        Where as much lies there already nothing more is asked for: a run whose disk its own states
+        and models filled can go on.
+
         Raises:
             DataError: it does not.
         """
         remove_leftovers(self.folder)
-        there = sum(file.stat().st_size for file in self.folder.glob("*"))
+        there = sum(file.stat().st_size for file in self.folder.glob("*.f16"))
         needed, free = self.kept.all_bytes, shutil.disk_usage(self.folder.parent).free + there
-        if needed + _KEPT_FREE > free:
+        if there < needed and needed + _KEPT_FREE > free:
             raise DataError(
                 f"train.feature_cache needs {needed / 1e9:.1f} GB for {len(self.kept.plan)} maps, "
                 f"and {self.folder.parent} has {max(0, free - _KEPT_FREE) / 1e9:.1f} GB to spare. "
