@@ -422,6 +422,19 @@ def test_maps_that_are_there_need_no_more_room(
         store.require_room()
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not list maps")
+def test_files_are_let_go_before_they_are_deleted(shapes: Path, tmp_path: Path) -> None:
+    class Kept(lightning.Callback):
+        """Keeps what the training is made of, as a garbage collector that is late does."""
+
+        def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+            self.trainer = trainer
+
+    kept, settings = Kept(), config(train={"epochs": 1, "feature_cache": 1})
+    yolokit.train(settings, data=shapes, run=tmp_path / "run", device="cpu", callbacks=[kept])
+    assert ".f16" not in Path("/proc/self/maps").read_text()
+
+
 def test_a_resumed_run_keeps_to_its_cache(shapes: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     trained(shapes, run, train={"epochs": 1, "feature_cache": 1})

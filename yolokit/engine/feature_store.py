@@ -146,6 +146,10 @@ class FeatureStore(Dataset[FeatureBatch]):
             for level, shape in enumerate(self.kept.shapes)
         )
 
+    def close(self) -> None:
+        """Let the files go: what is deleted while it is mapped still takes its room."""
+        self._maps, self._truths = [], []
+
     def require_room(self) -> None:
         """Check that the disk holds all maps; those of an earlier session give theirs back.
 
@@ -176,7 +180,7 @@ class FeatureStore(Dataset[FeatureBatch]):
         Raises:
             OSError: naming the file.
         """
-        self._maps, self._truths = [], []
+        self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         with scratch_beside(self.folder) as scratch:
             truths = self._write_maps(scratch, made)

@@ -155,7 +155,8 @@ def fit(
         raise better from error
     finally:
         console.close_bar()
-    if filling:
+    for each in filling:
+        each.store.close()
         folder.forget_features()
     if trainer.is_global_zero:
         done = "stopped; the training is done and only the report is missing"
