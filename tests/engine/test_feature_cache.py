@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -433,6 +434,23 @@ def test_files_are_let_go_before_they_are_deleted(shapes: Path, tmp_path: Path) 
     kept, settings = Kept(), config(train={"epochs": 1, "feature_cache": 1})
     yolokit.train(settings, data=shapes, run=tmp_path / "run", device="cpu", callbacks=[kept])
     assert ".f16" not in Path("/proc/self/maps").read_text()
+
+
+def test_truths_are_kept_in_a_few_arrays_and_handed_over_as_copies(tmp_path: Path) -> None:
+    store = store_of(tmp_path, 500)
+    before = tensors()
+    batch = store.__getitems__([(0, 3, True), (0, 499, True), (0, 0, True)])
+    assert tensors() - before < 20
+    made = torch.rand((500, 7, 4), generator=torch.Generator().manual_seed(1))
+    for row, truth in zip([3, 499, 0], batch.truths, strict=True):
+        assert torch.equal(truth.boxes, made[row]) and torch.equal(truth.labels, torch.arange(7))
+        assert truth.boxes.untyped_storage().nbytes() == truth.boxes.nbytes
+        assert truth.labels.untyped_storage().nbytes() == truth.labels.nbytes
+
+
+def tensors() -> int:
+    gc.collect()
+    return sum(type(each) is torch.Tensor for each in gc.get_objects())
 
 
 def test_a_resumed_run_keeps_to_its_cache(shapes: Path, tmp_path: Path) -> None:

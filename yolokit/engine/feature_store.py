@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -60,6 +61,20 @@ class Kept:
         return len(self.plan) * self.picture_bytes
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Truths:
+    """All boxes [N, 4] and labels [N], row after row; ``ends`` [R]: where those of a row end."""
+
+    boxes: Tensor
+    labels: Tensor
+    ends: NDArray[np.int64]
+
+    def of(self, row: int) -> Truth:
+        """Copies: a loading process would hand over all of an array with a part of it."""
+        found = slice(int(self.ends[row - 1]) if row else 0, int(self.ends[row]))
+        return Truth(self.boxes[found].clone(), self.labels[found].clone())
+
+
 class FeatureStore(Dataset[FeatureBatch]):
     """Maps and truths by the keys of samples, ``(epoch, index, mosaic)``.
 
@@ -74,7 +89,7 @@ class FeatureStore(Dataset[FeatureBatch]):
     def __init__(self, folder: Path, kept: Kept, dtype: torch.dtype) -> None:
         self.folder, self.kept, self.dtype = folder, kept, dtype
         self._maps: list[Tensor | None] = []
-        self._truths: list[Truth] = []
+        self._truths: _Truths | None = None
 
     def __len__(self) -> int:
         return len(self.kept.image_ids)
@@ -85,7 +100,7 @@ class FeatureStore(Dataset[FeatureBatch]):
         return self.kept.picture_bytes // _NUMBER_BYTES * self.dtype.itemsize
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_maps": [], "_truths": []}
+        return {**self.__dict__, "_maps": [], "_truths": None}
 
     def __getitem__(self, key: tuple[int, int, bool]) -> FeatureBatch:
         """A batch of one."""
@@ -93,14 +108,13 @@ class FeatureStore(Dataset[FeatureBatch]):
 
     def __getitems__(self, keys: Sequence[tuple[int, int, bool]]) -> FeatureBatch:
         """The samples of some keys, as a data loader asks for a batch."""
-        if not self._truths:
-            self._open()
+        truths = self._truths or self._open()
         rows = [self.kept.plan.row(*key) for key in keys]
         hw = self.kept.image_hw
         return FeatureBatch(
             features=[self._level(maps, rows) for maps in self._maps],
             image_hw=hw,
-            truths=[self._truths[row] for row in rows],
+            truths=[truths.of(row) for row in rows],
             letterboxes=[fit_letterbox(hw, hw)] * len(rows),  # of an augmented picture
             image_ids=[self.kept.image_ids[index] for _, index, _ in keys],
         )
@@ -114,7 +128,7 @@ class FeatureStore(Dataset[FeatureBatch]):
             found[place].copy_(maps[row])
         return found.permute(0, 3, 1, 2)
 
-    def _open(self) -> None:
+    def _open(self) -> _Truths:
         rows = len(self.kept.plan)
         self._maps = [
             # Copy-on-write: torch warns of arrays that cannot be written. Nobody writes.
@@ -123,11 +137,12 @@ class FeatureStore(Dataset[FeatureBatch]):
             for level, shape in enumerate(self.kept.shapes)
         ]
         with np.load(self.folder / _TRUTHS) as arrays:
-            boxes, labels = (torch.from_numpy(arrays[name]) for name in ("boxes", "labels"))
-            counts = arrays["counts"].tolist()
-        parts = (torch.split(each, counts) for each in (boxes, labels))
-        # Copies: a loading process would hand over all of an array with a part of it.
-        self._truths = [Truth(b.clone(), c.clone()) for b, c in zip(*parts, strict=True)]
+            self._truths = _Truths(
+                boxes=torch.from_numpy(arrays["boxes"]),
+                labels=torch.from_numpy(arrays["labels"]),
+                ends=np.cumsum(arrays["counts"]),
+            )
+        return self._truths
 
     def _file(self, level: int) -> Path:
         return self.folder / f"level{level}.f16"
@@ -148,7 +163,7 @@ class FeatureStore(Dataset[FeatureBatch]):
 
     def close(self) -> None:
         """Let the files go: what is deleted while it is mapped still takes its room."""
-        self._maps, self._truths = [], []
+        self._maps, self._truths = [], None
 
     def require_room(self) -> None:
         """Check that the disk holds all maps; those of an earlier session give theirs back.
