@@ -14,7 +14,9 @@ import yolokit
 from yolokit.backbones.backbone import Backbone
 from yolokit.config import Config
 from yolokit.config_file import validate_config
+from yolokit.data.cache import _Decoder
 from yolokit.data.coco import CocoDataset
+from yolokit.data.loading import DetectionDataset
 from yolokit.data.locate import choose_split
 from yolokit.engine import training
 from yolokit.engine.pace import Measured, measure_pace
@@ -102,6 +104,28 @@ def test_with_a_feature_cache_the_pace_is_that_of_the_budget_with_the_filling(
     assert found == (pytest.approx(pace, rel=5e-3), variants)
 
 
+@pytest.mark.parametrize(
+    ("slow", "settings", "pace"),
+    [
+        # Maps of 4 pictures take 2 s, and to load and augment them another 2: 24 s of 60.
+        ((DetectionDataset, "__getitem__"), {"cache": "none"}, 36 / 60 * 8),
+        # By two processes 1: 18 s.
+        ((DetectionDataset, "__getitem__"), {"cache": "none", "workers": 2}, 42 / 60 * 8),
+        # To decode all 12 once takes 6 s, however often they are augmented: 18 s.
+        ((_Decoder, "__call__"), {"cache": "ram"}, 42 / 60 * 8),
+    ],
+)
+def test_loading_is_a_part_of_the_filling(
+    shapes: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    slow: tuple[type[Any], str],
+    settings: dict[str, Any],
+    pace: float,
+) -> None:
+    found = cached_pace(shapes, monkeypatch, "60s", 1, slow=slow, **settings)
+    assert found == (pytest.approx(pace, rel=5e-3), 1)
+
+
 def test_a_budget_that_the_filling_takes_is_refused(
     shapes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,7 +140,9 @@ def test_a_resumed_run_keeps_its_variants_or_is_refused(
     with monkeypatch.context() as patch:
         found = cached_pace(shapes, patch, "60s", 5, fewer_variants=False)
     assert found == (pytest.approx(24 / 60 * 8, rel=5e-3), 5)
-    with pytest.raises(ConfigError, match=r"takes about 36 s of .* 38 s, for 5 of .*train\.epochs$"):
+    with pytest.raises(
+        ConfigError, match=r"takes about 36 s of .* 38 s, for 5 of .*train\.epochs$"
+    ):
         cached_pace(shapes, monkeypatch, "38s", 5, fewer_variants=False)
 
 
@@ -125,9 +151,16 @@ def cached_pace(
     monkeypatch: pytest.MonkeyPatch,
     budget: str,
     variants: int,
+    *,
+    slow: tuple[type[Any], str] | None = None,
+    cache: str = "auto",
+    workers: int = 0,
     **options: bool,
 ) -> Measured:
-    """What is measured where maps of a batch take two seconds and a step without backbone half."""
+    """What is measured where maps of a batch take two seconds and a step without backbone half.
+
+    ``slow`` takes half a second a call as well.
+    """
     seconds = 0.0
 
     def slower(owner: type[Any], name: str, by: float) -> None:
@@ -142,9 +175,12 @@ def cached_pace(
 
     slower(Backbone, "forward", 2.0)
     slower(Detector, "from_features", SECONDS)
+    if slow:
+        slower(*slow, SECONDS)
     train_set = CocoDataset.load(choose_split(shapes, "train"))
-    frozen = config(budget, feature_cache=variants).model_dump()
+    frozen = config(budget, feature_cache=variants, workers=workers).model_dump()
     frozen["model"]["backbone"]["trainable_stages"] = 0
+    frozen["data"]["cache"] = cache
     settings = resolve(
         validate_config(frozen, "test"), train_sizes=train_set.sizes_hw, val_images=2
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ def measure_pace(
     The caller's random numbers are left as they are. The first step warms up and is not counted;
     at least one more is. Loading is not: it goes on beside training, or pictures are kept. With a
     feature cache steps have no backbone, and what is seen in the whole budget is spread over it,
-    the making of the maps included.
+    the making of the maps included; to load and augment their pictures is a part of that.
 
     Args:
         config: with a time budget; resolved by the pace that is usual for the device.
@@ -83,8 +83,10 @@ def measure_pace(
             return Measured(_rounded(_rate(lambda: step(detector, batch), batch, limit, now)), 0)
         maps = _maps_of(config, detector, batch)
         made = _rate(lambda: _maps_of(config, detector, batch), batch, 0.0, now)
+        once, each = _loading(config, train_set, now)
+        filling = _Filling(len(train_set), once, each + 1 / made)
         seen = _rate(lambda: step(lambda _: outputs_of(detector, maps), batch), batch, limit, now)
-        return _with_filling(config, len(train_set), made, seen, fewer_variants)
+        return _with_filling(config, filling, seen, fewer_variants)
 
 
 def _rate(
@@ -103,9 +105,34 @@ def _rounded(rate: float) -> float:
     return float(f"{rate:.3g}")
 
 
-def _with_filling(
-    config: ResolvedConfig, pictures: int, made: float, seen: float, fewer: bool
-) -> Measured:
+class _Filling(NamedTuple):
+    """What the maps of a set take: of so many ``pictures``, the seconds that one takes ``once``, to
+    be decoded for a cache, and ``each`` time that it is augmented and looked at."""
+
+    pictures: int
+    once: float
+    each: float
+
+    def seconds(self, times: int) -> float:
+        """With each picture augmented so many times."""
+        return self.pictures * (self.once + times * self.each)
+
+
+def _loading(
+    config: ResolvedConfig, train_set: CocoDataset, now: Callable[[], float]
+) -> tuple[float, float]:
+    """Seconds that a picture takes once, to be kept, and each time that it is augmented."""
+    count, kept = config.train.batch_size, config.data.cache != "none"
+    some = train_set.pictures(range(count)) if kept else train_set
+    started = now()
+    pictures = _augmented(config, some, "ram" if kept else "none")
+    opened = now()
+    collate([pictures[(0, index)] for index in range(count)])
+    each = (now() - opened) / count / max(1, config.train.workers)
+    return (opened - started) / count, each
+
+
+def _with_filling(config: ResolvedConfig, filling: _Filling, seen: float, fewer: bool) -> Measured:
     """How many variants fit into a budget, and what is seen in it, in pictures a second of all.
 
     Of the variants that are asked for so many are made as take half of the budget and have an epoch
@@ -113,8 +140,8 @@ def _with_filling(
 
     Args:
         config: with a time budget and a feature cache.
-        pictures: of the set.
-        made, seen: pictures a second that maps are made of, and that steps see.
+        filling: what it takes.
+        seen: pictures a second that steps see.
         fewer: variants may be made than are asked for; else all are, if the budget leaves
             something to train in.
     """
@@ -122,14 +149,14 @@ def _with_filling(
     assert train.time_budget is not None
     least_variants = 1 if fewer else train.feature_cache
     for variants in range(train.feature_cache, least_variants - 1, -1):
-        filling = pictures * sum(turns_of(variants, config.augment)) / made  # seconds
-        left = 1 - filling / train.time_budget
-        epochs = left * train.time_budget * seen / pictures
+        seconds = filling.seconds(sum(turns_of(variants, config.augment)))
+        left = 1 - seconds / train.time_budget
+        epochs = left * train.time_budget * seen / filling.pictures
         last = variants == least_variants
         if left >= (_LEAST_LEFT if last else _HALF) and (last or variants <= epochs):
             return Measured(_rounded(left * seen), variants)
     raise ConfigError(
-        f"making the maps of train.feature_cache takes about {filling:.0f} s of a time budget of "
+        f"making the maps of train.feature_cache takes about {seconds:.0f} s of a time budget of "
         f"{train.time_budget:g} s, for {variants} of each picture. Raise train.time_budget, or "
         f"{'set train.feature_cache to 0' if fewer else 'go on by train.epochs'}"
     )
@@ -137,13 +164,20 @@ def _with_filling(
 
 def _batch_of(config: ResolvedConfig, train_set: CocoDataset, device: torch.device) -> Batch:
     """The first training pictures, augmented."""
-    image_hw = config.data.image_hw
-    pictures = DetectionDataset(
-        train_set, image_hw, augmenter=Augmenter(config.augment, image_hw), seed=config.train.seed
-    )
+    pictures = _augmented(config, train_set, "none")
     batch = collate([pictures[(0, index)] for index in range(config.train.batch_size)])
     truths = [Truth(each.boxes.to(device), each.labels.to(device)) for each in batch.truths]
     return Batch(batch.images.to(device), truths, batch.letterboxes, batch.image_ids)
+
+
+def _augmented(
+    config: ResolvedConfig, train_set: CocoDataset, cache: Literal["none", "ram"]
+) -> DetectionDataset:
+    image_hw = config.data.image_hw
+    augmenter = Augmenter(config.augment, image_hw)
+    return DetectionDataset(
+        train_set, image_hw, augmenter=augmenter, seed=config.train.seed, cache=cache
+    )
 
 
 @torch.no_grad()
