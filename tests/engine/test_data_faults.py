@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning
 import pytest
 
 import yolokit
 from yolokit.config import Config
 from yolokit.config_file import validate_config
 from yolokit.engine.validation import Validation
-from yolokit.errors import DataError
+from yolokit.errors import DataError, ImageError
 from yolokit.models.model_file import load_model
 from yolokit.synthesis.dataset import synthesise
 
@@ -128,3 +129,37 @@ def test_nan_is_never_the_best() -> None:
         True,
     ]
     assert validation.best_ap == 0.0
+
+
+class Gone(lightning.Callback):
+    """Deletes a picture when all have been looked at."""
+
+    def __init__(self, picture: Path) -> None:
+        self.picture = picture
+
+    def on_fit_start(self, trainer: object, pl_module: object) -> None:
+        """Before the loading processes begin."""
+        self.picture.unlink()
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_picture_that_goes_during_training_is_one_line(
+    shapes: Path, tmp_path: Path, workers: int
+) -> None:
+    """Also where a loading process misses it, whose traceback torch makes the message."""
+    picture = sorted((shapes / "images" / "train").iterdir())[3]
+    uncached: Any = config().model_dump(mode="json", exclude_unset=True)
+    uncached["data"]["cache"] = "none"
+    with pytest.raises(ImageError) as caught:
+        yolokit.train(
+            validate_config(uncached, "test"),
+            data=shapes,
+            run=tmp_path / "run",
+            device="cpu",
+            workers=workers,
+            callbacks=[Gone(picture)],
+        )
+    line = str(caught.value)
+    assert "\n" not in line
+    assert picture.name in line
+    assert line.startswith("no picture at ")

@@ -10,6 +10,7 @@ from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.saved_state import unusable
 from yolokit.errors import YolokitError
 
+_FROM_A_PROCESS = "\nOriginal Traceback"
 _OTHER_RANK = ("gloo", "nccl", "closed by peer", "reset by peer", "broken pipe")
 
 
@@ -28,7 +29,7 @@ def explained(
     if isinstance(error, DivergedError):
         return DivergedError(f"{error}; {_kept(folder)}")
     if isinstance(error, YolokitError):
-        return error
+        return _own_words(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = error.filename or folder.path
         return YolokitError(
@@ -63,6 +64,14 @@ def loading_failure(text: str) -> YolokitError | None:
             '`if __name__ == "__main__":` around its call'
         )
     return None
+
+
+def _own_words(error: YolokitError) -> YolokitError:
+    """An error of a loading process without the traceback that torch makes its message of."""
+    text = str(error).rstrip()
+    if _FROM_A_PROCESS not in text:
+        return error
+    return type(error)(text.rpartition("\n")[2].partition(f"{type(error).__name__}: ")[2])
 
 
 def _kept(folder: RunFolder) -> str:
