@@ -23,6 +23,7 @@ from yolokit.inference.loading import load_backend
 from yolokit.inference.torch_backend import TorchBackend
 from yolokit.inference.workers import Workers, detect_each, workers_of
 from yolokit.models.build import build_detector
+from yolokit.models.detector import Detector
 from yolokit.types import Detections
 
 Picture = NDArray[np.uint8]
@@ -102,6 +103,15 @@ def four_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def untrained() -> Detector:
+    """With random weights, always the same."""
+    config = ModelConfig.model_validate(
+        {"head": "yolo", "backbone": {"name": "mobilenet_v2", "weights": "none"}}
+    )
+    torch.manual_seed(0)
+    return build_detector(config, num_classes=3, image_hw=HW).eval()
+
+
 @pytest.fixture(params=["torch", "onnx", "openvino"])
 def backend(
     request: pytest.FixtureRequest,
@@ -112,12 +122,7 @@ def backend(
     """One of a process that computes with four threads."""
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     if request.param == "torch":
-        config = ModelConfig.model_validate(
-            {"head": "yolo", "backbone": {"name": "mobilenet_v2", "weights": "none"}}
-        )
-        torch.manual_seed(0)
-        detector = build_detector(config, num_classes=3, image_hw=HW).eval()
-        return TorchBackend.of_final(detector, "cpu")
+        return TorchBackend.of_final(untrained(), "cpu")
     card = make_card(format=request.param)
     if request.param == "onnx":
         return load_backend(write_onnx(tmp_path / "cells.onnx", card))[0]
@@ -146,10 +151,7 @@ def test_workers_find_what_one_caller_finds(backend: Backend) -> None:
 
 
 def test_a_worker_changes_its_own_threads_only(four_threads: None) -> None:
-    config = ModelConfig.model_validate(
-        {"head": "yolo", "backbone": {"name": "mobilenet_v2", "weights": "none"}}
-    )
-    backend = TorchBackend(build_detector(config, num_classes=3, image_hw=HW).eval(), "cpu")
+    backend = TorchBackend(untrained(), "cpu")
     with ThreadPoolExecutor(1) as pool:
         pool.submit(backend.begin_worker, 1).result()
         assert pool.submit(torch.get_num_threads).result() == 1
@@ -160,10 +162,7 @@ def test_a_worker_changes_its_own_threads_only(four_threads: None) -> None:
 
 def test_workers_that_begin_together_leave_the_number_of_threads(four_threads: None) -> None:
     """One that looked while another set its own kept that for all threads to come."""
-    config = ModelConfig.model_validate(
-        {"head": "yolo", "backbone": {"name": "mobilenet_v2", "weights": "none"}}
-    )
-    backend = TorchBackend(build_detector(config, num_classes=3, image_hw=HW).eval(), "cpu")
+    backend = TorchBackend(untrained(), "cpu")
     together = threading.Barrier(4)
 
     def begin(_number: int) -> None:

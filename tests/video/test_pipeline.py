@@ -205,7 +205,8 @@ def test_too_few_predictions_are_an_error() -> None:
         run_pipeline(frames(10**9), lambda _: [], lambda *_: None)
 
 
-def test_stop_keeps_a_gapless_beginning() -> None:
+@pytest.mark.parametrize("workers", [None, Workers(3, lambda: None)])
+def test_stop_keeps_a_gapless_beginning(workers: Workers | None) -> None:
     stop = threading.Event()
     seen: list[int] = []
 
@@ -214,21 +215,6 @@ def test_stop_keeps_a_gapless_beginning() -> None:
         if frame.index == 20:
             stop.set()
 
-    count = run_pipeline(frames(10**9), nothing, consume, batch_size=4, stop=stop)
-    assert seen == list(range(count))
-    assert count > 20
-
-
-def test_workers_stop_with_a_gapless_beginning() -> None:
-    stop = threading.Event()
-    seen: list[int] = []
-
-    def consume(frame: Frame, _: Detections) -> None:
-        seen.append(frame.index)
-        if frame.index == 20:
-            stop.set()
-
-    workers = Workers(3, lambda: None)
     count = run_pipeline(frames(10**9), nothing, consume, batch_size=4, workers=workers, stop=stop)
     assert seen == list(range(count))
     assert count > 20

@@ -24,6 +24,7 @@ from yolokit.machine import usable_memory
 from yolokit.ops.letterbox import fit_letterbox, resized_hw
 
 PictureStore: TypeAlias = Callable[[int], NDArray[np.uint8]]
+CacheMode: TypeAlias = Literal["none", "ram", "disk"]
 
 _FORMAT = 1  # of the cache file: raise it when decoding or resizing changes pixels
 _RAM_SHARE = 0.7  # of the usable memory; the rest is for the training itself
@@ -33,7 +34,7 @@ _FILL_THREADS = 4
 def open_store(
     data: CocoDataset,
     input_hw: tuple[int, int] | None,
-    cache: Literal["none", "ram", "disk"] = "none",
+    cache: CacheMode = "none",
     folder: Path | None = None,
 ) -> PictureStore:
     """A function from picture index to [h, w, 3] uint8 RGB at input resolution, unpadded.

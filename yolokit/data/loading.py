@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from yolokit.data.cache import PictureStore, open_store
+from yolokit.data.cache import CacheMode, PictureStore, open_store
 from yolokit.data.coco import CocoDataset
 from yolokit.data.prepare import pad_image
 from yolokit.errors import DataError, YolokitError
@@ -78,7 +78,7 @@ class DetectionDataset(Dataset[Prepared]):
         *,
         augmenter: SampleAugmenter | None = None,
         seed: int = 0,
-        cache: Literal["none", "ram", "disk"] = "none",
+        cache: CacheMode = "none",
         cache_folder: Path | None = None,
     ) -> None:
         self.data = data

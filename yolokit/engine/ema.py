@@ -66,7 +66,7 @@ class SharedBackbone(lightning.Callback):
     traffic as the whole backbone has, a quarter of a gigabyte for ResNet-50.
 
     Args:
-        ema: the averaging callback; called before.
+        ema: the averaging callback; called before, as is ``AverageInPlace``.
     """
 
     def __init__(self, ema: WeightAveraging) -> None:
@@ -77,8 +77,7 @@ class SharedBackbone(lightning.Callback):
         averaged: Any = self.ema._average_model
         pairs = (_tensors(part.detector.backbone) for part in (averaged.module, pl_module))
         for mine, its in zip(*pairs, strict=True):
-            if mine.device == its.device:
-                mine.data = its.data
+            mine.data = its.data
 
 
 def _tensors(module: nn.Module) -> itertools.chain[Tensor]:

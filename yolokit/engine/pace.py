@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from yolokit.backbones.backbone import all_frozen
 from yolokit.config import ResolvedConfig
-from yolokit.data.augment import Augmenter
 from yolokit.data.coco import CocoDataset
-from yolokit.data.loading import DetectionDataset, collate
+from yolokit.data.loading import collate
 from yolokit.engine.feature_plan import turns_of
 from yolokit.engine.module import outputs_of
+from yolokit.engine.parts import training_pictures
 from yolokit.errors import ConfigError
 from yolokit.heads.family import family_of
 from yolokit.models.build import build_detector
@@ -125,7 +125,7 @@ def _loading(
     count, kept = config.train.batch_size, config.data.cache != "none"
     some = train_set.pictures(range(count)) if kept else train_set
     started = now()
-    pictures = _augmented(config, some, "ram" if kept else "none")
+    pictures = training_pictures(config, some, cache="ram" if kept else "none")
     opened = now()
     collate([pictures[(0, index)] for index in range(count)])
     each = (now() - opened) / count / max(1, config.train.workers)
@@ -164,20 +164,10 @@ def _with_filling(config: ResolvedConfig, filling: _Filling, seen: float, fewer:
 
 def _batch_of(config: ResolvedConfig, train_set: CocoDataset, device: torch.device) -> Batch:
     """The first training pictures, augmented."""
-    pictures = _augmented(config, train_set, "none")
+    pictures = training_pictures(config, train_set, cache="none")
     batch = collate([pictures[(0, index)] for index in range(config.train.batch_size)])
     truths = [Truth(each.boxes.to(device), each.labels.to(device)) for each in batch.truths]
     return Batch(batch.images.to(device), truths, batch.letterboxes, batch.image_ids)
-
-
-def _augmented(
-    config: ResolvedConfig, train_set: CocoDataset, cache: Literal["none", "ram"]
-) -> DetectionDataset:
-    image_hw = config.data.image_hw
-    augmenter = Augmenter(config.augment, image_hw)
-    return DetectionDataset(
-        train_set, image_hw, augmenter=augmenter, seed=config.train.seed, cache=cache
-    )
 
 
 @torch.no_grad()

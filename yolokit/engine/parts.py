@@ -8,6 +8,7 @@ import torch
 
 from yolokit.config import ResolvedConfig
 from yolokit.data.augment import Augmenter
+from yolokit.data.cache import CacheMode
 from yolokit.data.coco import CocoDataset
 from yolokit.data.loading import DetectionDataset
 from yolokit.data.pictures import PreparedPictures
@@ -47,17 +48,21 @@ def build_training_data(
     config: ResolvedConfig, train_set: CocoDataset, progress: Progress
 ) -> TrainingData:
     """The training pictures, mosaic closed for the last share of the steps."""
-    return batches_of(training_pictures(config, train_set), config, progress)
+    return batches_of(
+        training_pictures(config, train_set, cache=config.data.cache), config, progress
+    )
 
 
-def training_pictures(config: ResolvedConfig, train_set: CocoDataset) -> DetectionDataset:
-    """The training pictures, augmented."""
+def training_pictures(
+    config: ResolvedConfig, train_set: CocoDataset, *, cache: CacheMode
+) -> DetectionDataset:
+    """The training pictures, augmented; decoded ones are kept as ``cache`` says."""
     return DetectionDataset(
         train_set,
         config.data.image_hw,
         augmenter=Augmenter(config.augment, config.data.image_hw),
         seed=config.train.seed,
-        cache=config.data.cache,
+        cache=cache,
     )
 
 
@@ -120,7 +125,7 @@ def training_batches(
         store=store,
         config=config,
         train_set=train_set,
-        pictures=lambda: training_pictures(config, train_set),
+        pictures=lambda: training_pictures(config, train_set, cache=config.data.cache),
         console=console,
     )
     return [filling], batches_of(store, config, progress)
