@@ -167,8 +167,9 @@ class Stages:
     @contextmanager
     def _sinks(self) -> Iterator[list[Any]]:
         from yolokit.video.detect import Painter
+        from yolokit.video.json_sinks import RecordSink
         from yolokit.video.names import OutputNames
-        from yolokit.video.sinks import AnnotatedSink, RecordSink
+        from yolokit.video.sinks import AnnotatedSink
 
         names = self._predictor.class_names
         with tempfile.TemporaryDirectory(dir=self._folder) as name:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
-from yolokit.video.sinks import RowSink
+from yolokit.video.json_sinks import RowSink
 from yolokit.video.walk import UnfinishedError, walk
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
+from yolokit.video.json_sinks import RecordSink, RowSink
 from yolokit.video.names import OutputNames
-from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, save_picture
+from yolokit.video.sinks import AnnotatedSink, save_picture
 
 FOUND = Detections(
     boxes=np.array([[1, 2, 5, 8], [0, 0, 3, 3]], np.float32),

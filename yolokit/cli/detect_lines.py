@@ -17,7 +17,7 @@ from yolokit.inference.words import listed_counts
 from yolokit.plain_text import aligned, tamed
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
-from yolokit.video.sinks import to_record
+from yolokit.video.json_sinks import to_record
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 from yolokit.tracking.counting import Counted, count_values
 from yolokit.types import Detections
 from yolokit.video.frames import Frame
-from yolokit.video.sinks import to_record
+from yolokit.video.json_sinks import to_record
 
 
 def track_record(

@@ -15,9 +15,10 @@ from yolokit.tracking.mot_text import MotSink
 from yolokit.tracking.painter import TrackPainter
 from yolokit.tracking.records import track_record
 from yolokit.video.frames import Source
+from yolokit.video.json_sinks import RecordSink
 from yolokit.video.names import OutputNames
 from yolokit.video.pipeline import Follow, Observe, Predict
-from yolokit.video.sinks import AnnotatedSink, RecordSink, Sink
+from yolokit.video.sinks import AnnotatedSink, Sink
 from yolokit.video.video_file import VideoFormat
 from yolokit.video.walk import Ended, Outcome, walk
 

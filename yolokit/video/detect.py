@@ -15,10 +15,11 @@ from yolokit.drawing import PLAIN, Style, draw_detections
 from yolokit.inference.workers import Workers
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Source
+from yolokit.video.json_sinks import RecordSink, RowSink
 from yolokit.video.names import OutputNames
 from yolokit.video.object_sinks import CropSink, TextSink
 from yolokit.video.pipeline import Observe, Predict
-from yolokit.video.sinks import AnnotatedSink, RecordSink, RowSink, Sink
+from yolokit.video.sinks import AnnotatedSink, Sink
 from yolokit.video.video_file import VideoFormat
 from yolokit.video.walk import Ended, Outcome, walk
 

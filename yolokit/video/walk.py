@@ -13,9 +13,10 @@ from yolokit.errors import SourceError, YolokitError
 from yolokit.inference.workers import Workers
 from yolokit.types import Detections
 from yolokit.video.frames import Frame, Kind, Skipped, Source
+from yolokit.video.json_sinks import RowSink
 from yolokit.video.pipeline import Follow, Observe, Predict, failing, run_pipeline
 from yolokit.video.reader import FrameReader, unreadable
-from yolokit.video.sinks import AnnotatedSink, RowSink, Sink
+from yolokit.video.sinks import AnnotatedSink, Sink
 
 Ended: TypeAlias = Callable[[], None]
 
