@@ -75,6 +75,7 @@ THIRD_PARTIES: dict[str, set[str]] = {
     "albumentations": {"data/augment.py"},
     "pycocotools": {"data", "evaluation", "synthesis"},
     "hotcoco": {"evaluation/evaluators.py"},
+    "simplejpeg": {"data/jpeg.py"},
     "jinja2": {"report/page.py"},
     "markupsafe": {"report/page.py"},
     "lightning": {"engine"},

@@ -74,7 +74,10 @@ def test_two_builds_of_opencv_are_noted() -> None:
     assert env._opencv_notes({"opencv-python": "5", "cv2 windows": "none"}) == []
 
 
-def test_a_missing_fast_evaluator_is_noted() -> None:
-    (note,) = env._evaluator_notes({"pycocotools": "2"})
-    assert "pip install hotcoco" in note
-    assert env._evaluator_notes({"hotcoco": "1.3.0"}) == []
+@pytest.mark.parametrize("name", ["hotcoco", "simplejpeg"])
+def test_what_is_slower_for_want_of_a_package_is_noted(name: str) -> None:
+    both: dict[str, object] = {"hotcoco": "1.3.0", "simplejpeg": "1.9.0"}
+    assert env._slower_notes(both) == []
+    del both[name]
+    (note,) = env._slower_notes(both)
+    assert note.endswith(f"pip install {name}")

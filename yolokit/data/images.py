@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from yolokit.data.jpeg import decode_sound_jpeg
 from yolokit.data.orientation import QUARTER_TURNS, TURNS, read_orientation
 from yolokit.errors import ImageError
 
@@ -91,10 +92,14 @@ def decode_image(
     """
     try:
         with _open(io.BytesIO(data), formats) as image:
-            orientation = read_orientation(image)
+            turn = TURNS.get(read_orientation(image))
+            if turn is None and (pixels := decode_sound_jpeg(image, data)) is not None:
+                return pixels
             _load(image)
-            turn = None if image.format in _TURNED_BY_PILLOW else TURNS.get(orientation)
-            upright = image if turn is None else image.transpose(turn)
+            if turn is None or image.format in _TURNED_BY_PILLOW:
+                upright = image
+            else:
+                upright = image.transpose(turn)
             return np.array(_to_rgb(upright), dtype=np.uint8)
     except _UnusableError as error:
         raise ImageError(f"{name} {error}") from error
