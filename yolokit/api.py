@@ -264,6 +264,7 @@ class _Work:
         self, folder: RunFolder, *, source: Path | None = None, saved: Saved | None = None
     ) -> None:
         """Train, and leave the run and its report in a folder."""
+        from yolokit.engine.bf16_score import leave_bf16_score
         from yolokit.engine.loggers import RunLoggers
         from yolokit.engine.schedule import Clock
         from yolokit.engine.training import fit
@@ -291,6 +292,7 @@ class _Work:
                 return
             console.wait_for("scoring the kept model, writing the report")
             try:
+                leave_bf16_score(folder, finished, self._signals)
                 metrics = leave_report(folder, finished, self._signals)
             finally:
                 console.close_bar()

@@ -13,6 +13,8 @@ import yaml
 from yolokit.config import Config
 from yolokit.config_file import validate_config
 from yolokit.data.locate import locate_splits
+from yolokit.engine import bf16_score, validation
+from yolokit.engine.bf16_score import leave_bf16_score
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock
 from yolokit.engine.training import fit
@@ -67,6 +69,14 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def in_bf16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether this processor is one that is scored on in bf16 too, whichever it is."""
+    wanted = bool(getattr(request, "param", False))
+    for module in (validation, bf16_score):
+        monkeypatch.setattr(module, "is_scored_in_bf16", lambda _device: wanted)
+
+
 def config(data: Path, budget: float, **train: object) -> Config:
     splits = {name: split.model_dump() for name, split in locate_splits(data).items() if split}
     backbone = {"name": "squeezenet1_1", "weights": "none", "trainable_stages": "all"}
@@ -102,12 +112,14 @@ def run_of(settings: Config, path: Path, hands: Hands) -> list[dict[str, str]]:
             signals=signals,
             clock=Clock(now=hands),
         )
-    assert finished is not None
+        assert finished is not None
+        leave_bf16_score(folder, finished, signals)
     write_report(folder, finished)
     with folder.metrics.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.parametrize("in_bf16", [False, True], indirect=True)
 def test_the_whole_run_ends_within_its_budget_and_the_rate_anneals(
     shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

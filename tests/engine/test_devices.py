@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from yolokit.engine import devices
 from yolokit.engine.devices import choose_precision
+from yolokit.inference import bf16
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_auto_is_bf16_on_a_cpu_that_is_fast_in_it(
     monkeypatch: pytest.MonkeyPatch, has: bool, pays: bool, expected: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has}, raising=False)
-    monkeypatch.setattr(devices, "bf16_pays", lambda: pays)
+    monkeypatch.setattr(bf16, "bf16_pays", lambda: pays)
     assert choose_precision("auto", "cpu") == expected
 
 

@@ -13,7 +13,7 @@ from exported_files import CATEGORY_IDS, HW, NMS, by_hand, make_card, write_onnx
 import yolokit
 from yolokit.data.prepare import prepare_image
 from yolokit.errors import ConfigError, WeightsError
-from yolokit.inference.loading import load_backend
+from yolokit.inference.loading import load_backend, scoring_precision
 from yolokit.inference.postprocess import select_detections
 from yolokit.models.model_file import load_model
 from yolokit.models.model_path import model_file
@@ -64,9 +64,25 @@ def test_weights_without_torch_say_what_to_install(
         load_backend(path)
 
 
-def test_there_are_two_precisions(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="auto or f32, got 'f8'"):
+def test_there_are_three_precisions(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="auto, f32 or bf16, got 'f8'"):
         load_backend(write_onnx(tmp_path / "cells.onnx"), precision="f8")  # type: ignore[arg-type]
+
+
+def test_bf16_is_refused_where_nothing_computes_in_it(tmp_path: Path) -> None:
+    path = write_onnx(tmp_path / "cells.onnx")
+    with pytest.raises(ConfigError, match=r"does not compute .*cells\.onnx in bf16"):
+        load_backend(path, precision="bf16")
+    with pytest.raises(ConfigError, match="is not computed in bf16"):
+        load_backend(Path("torchvision:ssd300_vgg16"), precision="bf16")
+
+
+def test_a_training_is_scored_in_32_bits_and_an_export_as_it_runs(tmp_path: Path) -> None:
+    exported = write_onnx(tmp_path / "cells.onnx")
+    assert scoring_precision(exported, "auto") == "auto"
+    assert scoring_precision(tmp_path / "model.safetensors", "auto") == "f32"
+    assert scoring_precision(tmp_path, "auto") == "f32"
+    assert scoring_precision(tmp_path, "bf16") == "bf16"
 
 
 @pytest.mark.parametrize("name", ["cells.onnx", "cells_openvino", "cells_openvino/model.xml"])

@@ -14,6 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from yolokit.config import ModelConfig
 from yolokit.errors import ConfigError
+from yolokit.inference import torch_backend
+from yolokit.inference.exported import ComputePrecision
 from yolokit.inference.torch_backend import TorchBackend, _above, evaluating, load_torch
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
@@ -136,20 +138,8 @@ def test_a_loaded_model_is_folded_moved_and_saved_as_it_was(
 ) -> None:
     """Its detector keeps its batch norms: what is written again are the same bytes."""
     detector = unsettled(make_detector("resnet18"))
-    tree = {
-        "head": {"type": "yolov1", "grid_size": 3, "channels": 16},
-        "backbone": {"name": "resnet18", "weights": "none"},
-    }
-    names: dict[str, Any] = {"class_names": list("abc"), "category_ids": [1, 2, 3]}
-    card = ModelCard(
-        model=ModelConfig.model_validate(tree),
-        image_hw=HW,
-        mean=detector.backbone.mean,
-        std=detector.backbone.std,
-        **names,
-    )
-    first, second = tmp_path / "model.safetensors", tmp_path / "second.safetensors"
-    save_model(first, detector, card)
+    second = tmp_path / "second.safetensors"
+    first = written(tmp_path / "model.safetensors", detector)
     backend, read = load_torch(first, "cpu")
     backend.to("cpu")
     assert batch_norms(backend._network) == 0
@@ -157,6 +147,88 @@ def test_a_loaded_model_is_folded_moved_and_saved_as_it_was(
     assert second.read_bytes() == first.read_bytes()
     expected = TorchBackend(detector)(pictures(1))
     np.testing.assert_allclose(backend(pictures(1)).scores, expected.scores, rtol=1e-4, atol=1e-5)
+
+
+def written(path: Path, detector: Detector, **metrics: float) -> Path:
+    """A model file of a yolov1 head on resnet18, and what it says that it scored."""
+    tree = {
+        "head": {"type": "yolov1", "grid_size": 3, "channels": 16},
+        "backbone": {"name": "resnet18", "weights": "none"},
+    }
+    card = ModelCard(
+        model=ModelConfig.model_validate(tree),
+        image_hw=HW,
+        mean=detector.backbone.mean,
+        std=detector.backbone.std,
+        class_names=list("abc"),
+        category_ids=[1, 2, 3],
+        metrics=dict(metrics),
+    )
+    save_model(path, detector, card)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [
+        ("mobilenet_v2", {"head": "yolo"}),
+        ("resnet18", {"head": "yolo", "one_to_one": True}),
+        ("squeezenet1_1", {"head": "yolov1", "variant": "fc"}),
+        ("convnext_tiny", {"head": "yolo"}),  # layer norms
+    ],
+)
+def test_bf16_finds_nearly_the_same_in_32_bit_numbers(
+    make_detector: Any, backbone: str, options: dict[str, Any]
+) -> None:
+    detector = unsettled(make_detector(backbone, **options))
+    backend = TorchBackend.of_final(detector, "cpu", in_bf16=True)
+    got, expected = backend(pictures(3)), TorchBackend(detector)(pictures(3))
+    assert got.boxes.dtype == got.scores.dtype == np.float32
+    assert got.one_to_one == expected.one_to_one
+    assert np.abs(got.scores - expected.scores).max() < 0.02
+    assert np.abs(got.boxes - expected.boxes).mean() < 0.5
+    assert not np.array_equal(got.boxes, expected.boxes)
+    kinds = {type(m): p.dtype for m in backend._network.modules() for p in m.parameters(False)}
+    assert kinds[nn.Conv2d] == torch.bfloat16
+    assert {kinds[norm] for norm in (nn.BatchNorm2d, nn.LayerNorm) if norm in kinds} <= {
+        torch.float32
+    }
+    assert {p.dtype for p in backend.detector.parameters()} == {torch.float32}  # what is exported
+    assert backend.description == f"torch {torch.__version__} on cpu in bf16"
+
+
+@pytest.mark.parametrize(
+    ("scored", "fast", "asked", "in_bf16"),
+    [
+        ({"AP": 0.6, "AP_bf16": 0.6009}, True, "auto", True),
+        ({"AP": 0.6, "AP_bf16": 0.5991}, True, "auto", True),
+        ({"AP": 0.6, "AP_bf16": 0.5989}, True, "auto", False),
+        ({"AP": 0.6, "AP_bf16": 0.6011}, True, "auto", False),  # luck is no proof either
+        ({"AP": 0.6}, True, "auto", False),
+        ({"AP": 0.01, "AP_bf16": 0.01}, True, "auto", False),  # finds too little to lose any
+        ({"AP": 0.6, "AP_bf16": 0.6}, False, "auto", False),
+        ({"AP": 0.6, "AP_bf16": 0.6}, True, "f32", False),
+        ({"AP": 0.6, "AP_bf16": 0.5}, False, "bf16", True),
+    ],
+)
+def test_bf16_is_for_processors_that_have_it_and_models_that_bear_it(
+    make_detector: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scored: dict[str, float],
+    fast: bool,
+    asked: ComputePrecision,
+    in_bf16: bool,
+) -> None:
+    path = written(tmp_path / "model.safetensors", make_detector("resnet18").eval(), **scored)
+    monkeypatch.setattr(torch_backend, "computes_bf16", lambda: fast)
+    backend, _ = load_torch(path, "cpu", asked)
+    assert backend.description.endswith(" in bf16") == in_bf16
+
+
+def test_bf16_is_for_a_cpu(make_detector: Any) -> None:
+    with pytest.raises(ConfigError, match="bf16 is for a CPU, not for meta"):
+        TorchBackend.of_final(make_detector("resnet18").eval(), "meta", in_bf16=True)
 
 
 def test_moving_moves_what_runs_and_what_is_kept(make_detector: Any) -> None:

@@ -194,11 +194,15 @@ def _score_model(
     from yolokit.data.check import require_labels
     from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split
+    from yolokit.inference.loading import scoring_precision
     from yolokit.inference.predictor import Predictor
+    from yolokit.models.hub_files import local_model
 
     chosen = choose_split(data, split)
     require_labels([chosen])
-    predictor = Predictor.load(model, device=device, precision=precision)
+    file = local_model(model)
+    precision = scoring_precision(file, precision)
+    predictor = Predictor.load(file, device=device, precision=precision)
     started = monotonic()
     metrics, rows, dataset = evaluate_split(
         predictor,

@@ -87,9 +87,10 @@ device_option = click.option(
 )
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["auto", "f32"]),
+    type=click.Choice(["auto", "f32", "bf16"]),
     default="auto",
-    help="f32: compute in 32 bits even where the processor is faster in fewer.",
+    help="f32: compute in 32 bits even where the processor is faster in fewer. bf16: in bfloat16 "
+    "on a CPU, found harmless or not.",
     show_default=True,
 )
 quiet_option = click.option(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from yolokit.errors import ConfigError
-from yolokit.machine import bf16_pays
+from yolokit.inference.bf16 import computes_bf16
 
 Precision = Literal["32-true", "16-mixed", "bf16-mixed"]  # the trainer's names
 PrecisionName = Literal["32", "16", "bf16"]  # the config's
@@ -67,10 +67,13 @@ def fastest_precision(accelerator: str) -> PrecisionName:
     if accelerator == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
     if accelerator == "cpu":
-        ask = getattr(torch.cpu, "get_capabilities", None)  # not in every torch we run on
-        capabilities: dict[str, Any] = ask() if ask else {}
-        return "bf16" if capabilities.get("avx512_bf16", False) and bf16_pays() else "32"
+        return "bf16" if computes_bf16() else "32"
     return "32"
+
+
+def is_scored_in_bf16(device: torch.device) -> bool:
+    """Whether a training there ends with a score in bfloat16: where one detects faster so."""
+    return device.type == "cpu" and computes_bf16()
 
 
 def _accelerator(device: str) -> tuple[str, int | list[int]]:

@@ -13,11 +13,13 @@ from lightning.pytorch.callbacks import WeightAveraging
 
 from yolokit.data.coco_tree import CocoTree
 from yolokit.data.pictures import PreparedPicture, PreparedPictures
+from yolokit.engine.devices import is_scored_in_bf16
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.ranks import rank_of
 from yolokit.engine.schedule import Progress
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import Row, evaluate_backend
+from yolokit.inference.backend import Backend
 from yolokit.inference.torch_backend import evaluating
 from yolokit.models.detector import Detector
 from yolokit.sections import PredictConfig
@@ -103,7 +105,7 @@ class Validation(lightning.Callback):
             started = self.progress.clock.now()
             metrics = self.evaluate(detector)
             seconds = self.progress.clock.now() - started
-            self.progress.reserve_for(validation=seconds, report=trainer.world_size * seconds)
+            self._reserve(trainer, seconds, alone=trainer.world_size * seconds)
             best = self._note(metrics.AP, trainer)
             if best or self.best_ap < 0:  # where no AP is a number the latest model is kept
                 self.save(detector, epoch, metrics)
@@ -125,13 +127,18 @@ class Validation(lightning.Callback):
         if budget is None or known is not None or self.expected_seconds is None:
             return
         seconds = self.expected_seconds(detector, self.progress.clock.now)
-        self.progress.reserve_for(validation=seconds / trainer.world_size, report=seconds)
+        self._reserve(trainer, seconds / trainer.world_size, alone=seconds)
         if not self.progress.has_room() and trainer.is_global_zero:
             self.say(
                 f"note    scoring the validation pictures takes about {seconds:.0f} s, more than a "
                 f"time budget of {budget:g} s leaves: the run will take longer. Give data.val "
                 "fewer pictures or raise train.time_budget"
             )
+
+    def _reserve(self, trainer: lightning.Trainer, seconds: float, *, alone: float) -> None:
+        """Keep back a validation by all, and what the first process scores alone at the end."""
+        times = 1 + is_scored_in_bf16(trainer.strategy.root_device)
+        self.progress.reserve_for(validation=seconds, report=times * alone)
 
     def _note(self, ap: float, trainer: lightning.Trainer) -> bool:
         """Count a validation; whether its model is to be kept."""
@@ -183,7 +190,8 @@ class Validator:
     def __call__(self, detector: Detector) -> CocoMetrics:
         """The split's metrics, the same on every rank."""
         _share_statistics(detector)
-        metrics, _ = self._evaluate(detector, rank_of(), _gathered, quick=True)
+        with evaluating(detector) as backend:
+            metrics, _ = self._evaluate(backend, rank_of(), _gathered, quick=True)
         return metrics
 
     def expected_seconds(self, detector: Detector, now: Callable[[], float]) -> float:
@@ -219,29 +227,34 @@ class Validator:
 
     def score_alone(self, detector: Detector) -> tuple[CocoMetrics, list[Row]]:
         """The whole split's metrics and COCO rows by this process, whatever the others do."""
-        return self._evaluate(detector, (0, 1), list, quick=False)
+        with evaluating(detector) as backend:
+            return self._evaluate(backend, (0, 1), list, quick=False)
+
+    def score_backend(self, backend: Backend) -> CocoMetrics:
+        """The whole split's metrics of any network by this process."""
+        metrics, _ = self._evaluate(backend, (0, 1), list, quick=True)
+        return metrics
 
     def _evaluate(
         self,
-        detector: Detector,
+        backend: Backend,
         shard: tuple[int, int],
         gather: Callable[[list[Row]], list[Row]],
         *,
         quick: bool,
     ) -> tuple[CocoMetrics, list[Row]]:
-        with evaluating(detector) as backend:
-            return evaluate_backend(
-                backend,
-                self.dataset,
-                self.truth,
-                self.category_ids,
-                predict=self.predict,
-                batch_size=self.batch_size,
-                workers=self.workers,
-                shard=shard,
-                gather=gather,
-                quick=quick,
-            )
+        return evaluate_backend(
+            backend,
+            self.dataset,
+            self.truth,
+            self.category_ids,
+            predict=self.predict,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            shard=shard,
+            gather=gather,
+            quick=quick,
+        )
 
 
 class _Slice:

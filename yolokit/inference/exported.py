@@ -22,7 +22,7 @@ from yolokit.models.export_record import ExportFormat, ExportRecord
 from yolokit.types import DecodedArrays
 
 INPUT = "images"
-ComputePrecision: TypeAlias = Literal["auto", "f32"]
+ComputePrecision: TypeAlias = Literal["auto", "f32", "bf16"]
 Answer: TypeAlias = Mapping[str, NDArray[Any]]
 _Shape: TypeAlias = tuple[int | None, ...]  # None: any size
 
@@ -72,16 +72,21 @@ def export_card(text: str | None, where: str, kind: ExportFormat) -> tuple[Model
 
 
 def require_precision(precision: ComputePrecision, record: ExportRecord, where: str) -> None:
-    """Refuse to promise 32 bits of a file that was written for fewer.
+    """Refuse to promise what a file cannot be computed in.
 
     Raises:
-        ConfigError: the file computes in fewer bits by itself.
+        ConfigError: 32 bits of a file that computes in fewer by itself, or bfloat16 of ONNX's.
     """
     half = record.format == "onnx" and record.precision == "f16"  # OpenVINO: only kept in 16 bits
     if precision == "f32" and (record.precision == "int8" or half):
         raise ConfigError(
             f"{where} was exported to compute in {record.precision}, which precision f32 cannot "
             "undo. Leave it out, or export the model in f32"
+        )
+    if precision == "bf16" and record.format == "onnx":
+        raise ConfigError(
+            f"ONNX Runtime does not compute {where} in bf16. Leave the precision out, or export "
+            "the model for OpenVINO"
         )
 
 

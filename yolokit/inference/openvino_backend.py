@@ -43,7 +43,8 @@ class OpenVinoBackend:
     Args:
         path: ``model.xml``; ``model.bin`` lies beside it.
         device: ``cpu`` or ``auto``, which is the CPU.
-        precision: ``auto`` computes in bf16 where that is faster; ``f32`` does not.
+        precision: ``auto`` computes in bf16 where that is faster; ``f32`` does not, and ``bf16``
+            does wherever the processor can.
 
     Raises:
         WeightsError: no such file, damaged, or not what its card says.
@@ -187,8 +188,9 @@ def _settings(precision: ComputePrecision, threads: int, streams: int = 1) -> di
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }
-    in_full = precision == "f32" or not bf16_pays()
-    return {**settings, **({"INFERENCE_PRECISION_HINT": "f32"} if in_full else {})}
+    if precision == "auto":
+        precision = "auto" if bf16_pays() else "f32"
+    return settings if precision == "auto" else {**settings, "INFERENCE_PRECISION_HINT": precision}
 
 
 def _port(port: Any) -> Port:

@@ -15,6 +15,8 @@ from torch import Tensor
 from yolokit.backbones.folding import fold_batch_norms
 from yolokit.errors import ConfigError
 from yolokit.inference.backend import Images
+from yolokit.inference.bf16 import computes_bf16, forward_in_bf16, round_weights
+from yolokit.inference.exported import ComputePrecision
 from yolokit.machine import shared_out
 from yolokit.models.card import ModelCard
 from yolokit.models.detector import Detector
@@ -25,7 +27,7 @@ _SETTING_THREADS = threading.Lock()
 
 
 class TorchBackend:
-    """Runs a detector in full precision and without gradients, whatever is set around it.
+    """Runs a detector without gradients and in 32 bits, whatever is set around it.
 
     Args:
         detector: used where it is, as it is when called: its weights may be trained in between.
@@ -39,11 +41,14 @@ class TorchBackend:
     def __init__(self, detector: Detector, device: str | torch.device | None = None) -> None:
         self.detector = detector
         self._network = detector  # what runs
+        self._in_bf16 = False
         if device is not None:
             self.to(device)
 
     @classmethod
-    def of_final(cls, detector: Detector, device: str | torch.device = "auto") -> TorchBackend:
+    def of_final(
+        cls, detector: Detector, device: str | torch.device = "auto", *, in_bf16: bool = False
+    ) -> TorchBackend:
         """A faster backend of a detector whose weights will not change any more.
 
         Its batch norms become part of the convolutions before them, in a copy; outputs differ by
@@ -52,13 +57,22 @@ class TorchBackend:
         Args:
             detector: in evaluation mode; moved to the device.
             device: as for the class.
+            in_bf16: compute in bfloat16 what bears it, on a CPU.
 
         Raises:
-            ConfigError: no such device here.
+            ConfigError: no such device here, or one that is not to compute in bfloat16.
         """
         backend = cls(detector, device)
+        network = fold_batch_norms(detector)
+        if in_bf16:
+            if backend.device != "cpu":
+                raise ConfigError(
+                    f"precision bf16 is for a CPU, not for {backend.device}. Use auto, or --device "
+                    "cpu"
+                )
+            round_weights(network)
         # Weights that are new, too, lie as convolutions want them.
-        backend._network = fold_batch_norms(detector).to(memory_format=torch.channels_last)
+        backend._network, backend._in_bf16 = network.to(memory_format=torch.channels_last), in_bf16
         return backend
 
     @property
@@ -68,8 +82,8 @@ class TorchBackend:
 
     @property
     def description(self) -> str:
-        """The version of torch, and the device."""
-        return describe_device(self.device)
+        """The version of torch, the device, and the precision where it is not 32 bits."""
+        return describe_device(self.device) + (" in bf16" if self._in_bf16 else "")
 
     @property
     def shares(self) -> list[int]:
@@ -102,22 +116,36 @@ class TorchBackend:
         device = torch.device(self.device)
         with torch.inference_mode(), torch.autocast(device.type, enabled=False):
             if device.type == "cpu":
-                parts = [self._network(part) for part in _cache_sized(batch)]
+                parts = [self._outputs(part) for part in _cache_sized(batch)]
                 outputs = [_joined(level) for level in zip(*parts, strict=True)]
                 return self._network.decode(outputs).numpy()
-            decoded = self._network.decode(self._network(batch.to(device)))
+            decoded = self._network.decode(self._outputs(batch.to(device)))
             return _above(decoded, score_threshold).numpy()
 
+    def _outputs(self, images: Tensor) -> list[GridOutput]:
+        return forward_in_bf16(self._network, images) if self._in_bf16 else self._network(images)
 
-def load_torch(path: Path, device: str | torch.device = "auto") -> tuple[TorchBackend, ModelCard]:
+
+def load_torch(
+    path: Path, device: str | torch.device = "auto", precision: ComputePrecision = "auto"
+) -> tuple[TorchBackend, ModelCard]:
     """A model file's network on a device, its batch norms folded, and its card.
+
+    Args:
+        path: a model file, or the run folder around it.
+        device: as for ``TorchBackend``.
+        precision: ``auto`` computes in bfloat16 on a CPU that is faster so, if the training found
+            that AP stays.
 
     Raises:
         WeightsError: see ``load_model``.
-        ConfigError: no such device here.
+        ConfigError: no such device here, or one that is not to compute in ``precision``.
     """
     detector, card = load_model(path)
-    return TorchBackend.of_final(detector, device), card
+    on_cpu = resolve_device(device).type == "cpu"
+    harmless = precision == "auto" and on_cpu and card.keeps_ap_in_bf16 and computes_bf16()
+    in_bf16 = precision == "bf16" or harmless
+    return TorchBackend.of_final(detector, device, in_bf16=in_bf16), card
 
 
 @contextmanager

@@ -33,6 +33,8 @@ MAX_CLASSES = 25_000  # ImageNet-21k, the largest labelled set, has 21,841
 _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
 _LONGEST_REASON = 200  # characters of an error that quotes a card
+SAME_AP = 0.001  # a tenth of a point: two orders of the same sums differ by as much
+_TELLING_AP = 0.05  # of a model that finds less, an AP that stays tells nothing
 _FROM_FILE: dict[str, bool] = {"from_file": True}
 
 _Id: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -53,7 +55,8 @@ class ModelCard(BaseModel):
         mean: per-channel mean of RGB in 0..1 that the pictures are normalised with.
         std: per-channel standard deviation, likewise; above zero.
         data_fingerprint: hash of the training data, empty where unknown.
-        metrics: what it scored when it was saved.
+        metrics: what it scored when it was saved; ``AP_bf16`` is what it scored computed in
+            bfloat16 by a CPU.
         export: of an exported file, how it came about; None in a model file of training's.
     """
 
@@ -71,6 +74,14 @@ class ModelCard(BaseModel):
     data_fingerprint: str = ""
     metrics: dict[str, float | None] = {}
     export: ExportRecord | None = None
+
+    @property
+    def keeps_ap_in_bf16(self) -> bool:
+        """Whether bfloat16 was found to change AP by no more than ``SAME_AP``."""
+        whole, half = self.metrics.get("AP"), self.metrics.get("AP_bf16")
+        if whole is None or half is None or whole < _TELLING_AP:
+            return False
+        return abs(whole - half) <= SAME_AP
 
     @field_validator("class_names", "yolokit_version")
     @classmethod

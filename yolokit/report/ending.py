@@ -13,6 +13,8 @@ from yolokit.engine.training import Finished
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.metrics_text import class_table
 from yolokit.files import shown_path
+from yolokit.models.card import ModelCard
+from yolokit.models.model_path import card_of
 from yolokit.report.facts import data_folder
 
 _CLASSES = 20  # that are shown
@@ -46,6 +48,7 @@ class Ending:
         lines += ["", f"model   {self.folder.model}  ({size:.1f} MB)"]
         if self.folder.report.is_file():
             lines.append(f"report  {self.folder.report}")
+        lines += _in_bf16(card_of(self.folder.path))
         first, *rest = self.commands()
         return "\n".join([*lines, f"next    {first}", *(f"        {each}" for each in rest)])
 
@@ -81,6 +84,15 @@ class Ending:
             return "kept is the last one, for nothing was scored"
         scored = sum(bool(row.get("AP")) for row in rows)
         return f"kept is epoch {best}, the best of {scored} that were scored"
+
+
+def _in_bf16(card: ModelCard) -> list[str]:
+    """What bfloat16 does to AP, where it was measured."""
+    ap = card.metrics.get("AP_bf16")
+    if ap is None:
+        return []
+    then = "will" if card.keeps_ap_in_bf16 else "will only with --precision bf16"
+    return [f"bf16    AP {ap:.4f}; a processor that can detect in bfloat16 {then}"]
 
 
 def _best(rows: list[dict[str, str]]) -> int | None:
