@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
 from yolokit.video.remarks import without_remark
+from yolokit.video.remux import remux_mpeg4
 
 _CODECS = {".mp4": "mp4v", ".webm": "VP80"}
 _RESCUES = {".mp4": ".mkv", ".webm": ".webm"}  # what plays though its writing was cut short
@@ -54,8 +55,8 @@ class OpenCvEncoder:
     """MPEG-4 or VP8 by OpenCV's wheels, which carry no H.264 encoder (its licence).
 
     An .mp4 is worthless until its index is written at the end; a .mkv or .webm can be played up to
-    the last second whenever writing stopped. So a .mkv is written beside an .mp4, for as long
-    again, and goes once that is whole; a .webm takes its final name when it is.
+    the last second whenever writing stopped. So an .mp4 is made of a .mkv when that is whole,
+    without coding anything again; a .webm takes its final name when it is.
 
     Args:
         path: the final name, ending in .mp4 or .webm.
@@ -69,42 +70,38 @@ class OpenCvEncoder:
     def __init__(self, path: Path, *, size_wh: tuple[int, int], fps: float) -> None:
         self.for_browsers = path.suffix == ".webm"
         self.rescue = path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
-        self._path, self._fps = path, fps
-        self._whole = self.rescue if self.for_browsers else temporary_name(path)
-        self._writers = []
-        for target in dict.fromkeys((self._whole, self.rescue)):
-            code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
-            with without_remark(_NO_TAG):
-                writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, size_wh)
-            if not writer.isOpened():
-                self.abort()
-                raise SourceError(
-                    f"cannot write video {target}. Check the folder, and that OpenCV has FFmpeg "
-                    "(yolokit env), or leave the video out with --no-save-video"
-                )
-            self._writers.append(writer)
+        self._path, self._size_wh, self._fps = path, size_wh, fps
+        code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
+        with without_remark(_NO_TAG):
+            self._writer = cv2.VideoWriter(str(self.rescue), cv2.CAP_FFMPEG, code, fps, size_wh)
+        if not self._writer.isOpened():
+            raise SourceError(
+                f"cannot write video {self.rescue}. Check the folder, and that OpenCV has FFmpeg "
+                "(yolokit env), or leave the video out with --no-save-video"
+            )
 
     def write(self, bgr: NDArray[np.uint8]) -> None:
         """See ``Encoder``."""
-        for writer in self._writers:
-            writer.write(bgr)
+        self._writer.write(bgr)
 
     def finish(self, frames: int) -> None:
         """See ``Encoder``."""
-        self._release()
-        require_frames(self._whole, frames, self, path=self._path, slack=self._fps * _CLOCK_S)
-        self._whole.replace(self._path)
+        self._writer.release()
+        whole = self.rescue if self.for_browsers else temporary_name(self._path)
+        try:
+            if whole != self.rescue:
+                remux_mpeg4(self.rescue, whole, size_wh=self._size_wh, fps=self._fps)
+            require_frames(whole, frames, self, path=self._path, slack=self._fps * _CLOCK_S)
+        except BaseException:
+            if whole != self.rescue:
+                whole.unlink(missing_ok=True)
+            raise
+        whole.replace(self._path)
         self.rescue.unlink(missing_ok=True)
 
     def abort(self) -> None:
         """See ``Encoder``."""
-        self._release()
-        if self._whole != self.rescue:
-            self._whole.unlink(missing_ok=True)
-
-    def _release(self) -> None:
-        for writer in self._writers:
-            writer.release()
+        self._writer.release()
 
 
 def temporary_name(path: Path) -> Path:
