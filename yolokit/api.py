@@ -292,8 +292,8 @@ class _Work:
                 return
             console.wait_for("scoring the kept model, writing the report")
             try:
-                leave_bf16_score(folder, finished, self._signals)
                 metrics = leave_report(folder, finished, self._signals)
+                leave_bf16_score(folder, finished, self._signals)
             finally:
                 console.close_bar()
             loggers.log_kept(metrics)

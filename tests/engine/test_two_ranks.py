@@ -63,6 +63,7 @@ import os, sys
 from pathlib import Path
 import torch
 from yolokit.config_file import load_config
+from yolokit.engine import validation
 from yolokit.engine.module import DetectionModule
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Clock
@@ -85,6 +86,7 @@ def leave_weights(module):
     torch.save(state, folder.with_name(f"{rank}.pt"))
 
 Detector.forward, DetectionModule.on_train_end = timed, leave_weights
+validation.is_scored_in_bf16 = lambda device: False  # as long a reserve on any processor
 clock = Clock(now=lambda: seconds)
 with SignalWatch() as signals:
     fit(load_config(config), RunFolder(folder), device="cpu", signals=signals,

@@ -92,25 +92,35 @@ def test_the_map_of_a_trained_detector_peaks_in_the_object(seed: int) -> None:
 @pytest.mark.slow
 def test_other_weights_give_another_map() -> None:
     """The sanity check of Adebayo et al. 2018: a map that stays what it was when the weights are
-    made random explains the picture, not the network."""
+    made random explains the picture, not the network. Of five random ones the middle one counts:
+    one map may be like another by chance."""
     detector, card = _trained()
     picture, _ = _picture(np.random.default_rng(7))
     seen = _seen(detector, card, picture)
     place, label = place_of(seen, number=1, box=None, label=None)
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        random = build_detector(card.model, num_classes=1, image_hw=(SIDE, SIDE)).eval()
-        for part in random.modules():  # of the size of trained weights: the last begin near zero
-            if isinstance(part, torch.nn.Conv2d):
-                torch.nn.init.kaiming_normal_(part.weight)
     before = evidence(detector, seen, place, label)
-    after = evidence(random, _seen(random, card, picture), place, label)
+    likeness: dict[str, list[float]] = {way: [] for way in WAYS}
+    for seed in range(5):
+        random = _random(card, seed)
+        after = evidence(random, _seen(random, card, picture), place, label)
+        for way in WAYS:
+            own, other = getattr(before, way), getattr(after, way)
+            told = (own > 0) | (other > 0)  # outside the receptive field both are 0, of course
+            likeness[way].append(float(spearmanr(own[told], other[told]).statistic))
     again = evidence(detector, seen, place, label)
     for way in WAYS:
-        own, other = getattr(before, way), getattr(after, way)
-        assert np.array_equal(own, getattr(again, way))
-        told = (own > 0) | (other > 0)  # beyond the cell's receptive field both are 0, of course
-        assert spearmanr(own[told], other[told]).statistic < 0.5, way
+        assert np.array_equal(getattr(before, way), getattr(again, way))
+        assert np.nanmedian(likeness[way]) < 0.4, way
+
+
+def _random(card: ModelCard, seed: int) -> Detector:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        detector = build_detector(card.model, num_classes=1, image_hw=(SIDE, SIDE)).eval()
+        for part in detector.modules():  # of the size of trained weights: the last begin near zero
+            if isinstance(part, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(part.weight)
+    return detector
 
 
 @pytest.mark.parametrize("head", ["yolo", "one_to_one", "conv"])

@@ -226,6 +226,15 @@ def test_bf16_is_for_processors_that_have_it_and_models_that_bear_it(
     assert backend.description.endswith(" in bf16") == in_bf16
 
 
+def test_a_model_that_moves_from_a_cpu_computes_in_32_bits_there(make_detector: Any) -> None:
+    backend = TorchBackend.of_final(make_detector("resnet18").eval(), "cpu", in_bf16=True)
+    backend.to("cpu")
+    assert backend.description.endswith("on cpu in bf16")
+    backend.to("meta")
+    assert backend.description.endswith("on meta")
+    assert {p.dtype for p in backend._network.parameters()} == {torch.float32}
+
+
 def test_bf16_is_for_a_cpu(make_detector: Any) -> None:
     with pytest.raises(ConfigError, match="bf16 is for a CPU, not for meta"):
         TorchBackend.of_final(make_detector("resnet18").eval(), "meta", in_bf16=True)

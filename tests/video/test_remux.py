@@ -113,11 +113,11 @@ def test_what_is_laid_out_otherwise_is_refused(film: bytes, tmp_path: Path, what
         }[what]
     )
     before = path.read_bytes()
-    with pytest.raises(SourceError, match="as OpenCV writes it"):
+    with pytest.raises(SourceError, match="not laid out as OpenCV writes it"):
         _add_settings(path, settings)
     assert path.read_bytes() == before
 
 
-def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot make .*film\.mp4 of .*film\.mkv"):
+def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="cannot open it"):
         remux_mpeg4(tmp_path / "film.mkv", tmp_path / "film.mp4", size_wh=SIZE_WH, fps=25)

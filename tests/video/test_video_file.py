@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from programs import ffmpeg_here
 
 from yolokit.errors import SourceError
+from yolokit.video import encoders
 from yolokit.video.video_file import VideoFile, fastest_fps
 
 Open = Callable[..., VideoFile]
@@ -131,9 +133,51 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "out.part.mkv").mkdir()  # in the way of the rescue file
-    with pytest.raises(SourceError, match="cannot write video"):
+    with pytest.raises(SourceError, match="is there already"):
         VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
     assert [path.name for path in tmp_path.iterdir()] == ["out.part.mkv"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SourceError("no box")])
+def test_a_film_that_cannot_be_made_whole_stays_where_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counters: SimpleNamespace, error: Exception
+) -> None:
+    """As on a full disk: all of it is in the .mkv, and nothing else is left."""
+
+    def failing(source: Path, target: Path, **_settings: object) -> None:
+        target.write_bytes(b"half of it")
+        raise error
+
+    monkeypatch.setattr(encoders, "remux_mpeg4", failing)
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    for number in range(3):
+        video.write(counters.image(number))
+    with pytest.raises(SourceError, match=r"disk full\? What could .*out\.part\.mkv"):
+        video.close()
+    assert list(tmp_path.iterdir()) == [video.rescue]
+    assert len(counters.read_video(video.rescue)[0]) == 3
+
+
+def test_a_folder_in_the_way_of_the_name_leaves_the_film(tmp_path: Path, counters: Any) -> None:
+    video = VideoFile(tmp_path / "out.mp4", size_wh=(64, 48), fps=5)
+    video.write(counters.image(1))
+    video.path.mkdir()
+    with pytest.raises(OSError, match=r"out\.mp4"):
+        video.close()
+    assert sorted(tmp_path.iterdir()) == [video.path, video.rescue]
+
+
+def test_a_film_that_another_writes_is_left_alone(
+    tmp_path: Path, open_video: Open, counters: SimpleNamespace
+) -> None:
+    """What lies under the name of the rescue is the only copy of what was written."""
+    first = open_video(tmp_path / "out", size_wh=(64, 48), fps=5)
+    with pytest.raises(SourceError, match=r"is there already.*move the file away"):
+        open_video(tmp_path / "out", size_wh=(64, 48), fps=5)
+    for number in range(4):
+        first.write(counters.image(number))
+    first.close()
+    assert len(counters.read_video(first.path)[0]) == 4
 
 
 def test_lost_frames_are_noticed(

@@ -199,7 +199,9 @@ def _named(folder: Path, name: str, options: ExportOptions) -> Path:
 
 
 def _card(job: _Job, record: ExportRecord, *, nms: NmsRecord | None) -> ModelCard:
-    return job.card.model_copy(update={"export": record.model_copy(update={"nms": nms})})
+    metrics = {name: ap for name, ap in job.card.metrics.items() if name != "AP_bf16"}  # PyTorch's
+    update = {"export": record.model_copy(update={"nms": nms}), "metrics": metrics}
+    return job.card.model_copy(update=update)
 
 
 def _check_boxes(job: _Job, path: Path) -> ParityRecord:

@@ -63,16 +63,11 @@ class TorchBackend:
             ConfigError: no such device here, or one that is not to compute in bfloat16.
         """
         backend = cls(detector, device)
-        network = fold_batch_norms(detector)
-        if in_bf16:
-            if backend.device != "cpu":
-                raise ConfigError(
-                    f"precision bf16 is for a CPU, not for {backend.device}. Use auto, or --device "
-                    "cpu"
-                )
-            round_weights(network)
-        # Weights that are new, too, lie as convolutions want them.
-        backend._network, backend._in_bf16 = network.to(memory_format=torch.channels_last), in_bf16
+        if in_bf16 and backend.device != "cpu":
+            raise ConfigError(
+                f"precision bf16 is for a CPU, not for {backend.device}. Use auto, or --device cpu"
+            )
+        backend._network, backend._in_bf16 = _final(detector, in_bf16=in_bf16), in_bf16
         return backend
 
     @property
@@ -95,13 +90,15 @@ class TorchBackend:
         _compute_here_with(processors)
 
     def to(self, device: str | torch.device) -> None:
-        """Move the detector.
+        """Move the detector; elsewhere than on a CPU it computes in 32 bits.
 
         Raises:
             ConfigError: no such device here.
         """
         found = resolve_device(device)
         self.detector.to(found)
+        if self._in_bf16 and found.type != "cpu":
+            self._network, self._in_bf16 = _final(self.detector), False
         self._network.to(found)
 
     def __call__(
@@ -175,6 +172,14 @@ def resolve_device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ConfigError(f"no device {str(device)!r} here. Use cpu or auto") from error
     return named
+
+
+def _final(detector: Detector, *, in_bf16: bool = False) -> Detector:
+    """A copy with its batch norms folded, its weights as convolutions want them."""
+    network = fold_batch_norms(detector)
+    if in_bf16:
+        round_weights(network)
+    return network.to(memory_format=torch.channels_last)
 
 
 def describe_device(device: str | torch.device) -> str:

@@ -34,7 +34,7 @@ _MAX_NAME = 1000  # characters of a class name
 _MAX_TEXT = 10_000_000  # characters of a card; 25,000 classes take a tenth of it
 _LONGEST_REASON = 200  # characters of an error that quotes a card
 SAME_AP = 0.001  # a tenth of a point: two orders of the same sums differ by as much
-_TELLING_AP = 0.05  # of a model that finds less, an AP that stays tells nothing
+TELLING_AP = 0.05  # of a model that finds less, an AP that stays tells nothing
 _FROM_FILE: dict[str, bool] = {"from_file": True}
 
 _Id: TypeAlias = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -79,7 +79,7 @@ class ModelCard(BaseModel):
     def keeps_ap_in_bf16(self) -> bool:
         """Whether bfloat16 was found to change AP by no more than ``SAME_AP``."""
         whole, half = self.metrics.get("AP"), self.metrics.get("AP_bf16")
-        if whole is None or half is None or whole < _TELLING_AP:
+        if whole is None or half is None or whole < TELLING_AP:
             return False
         return abs(whole - half) <= SAME_AP
 

@@ -71,14 +71,13 @@ class OpenCvEncoder:
         self.for_browsers = path.suffix == ".webm"
         self.rescue = path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
         self._path, self._size_wh, self._fps = path, size_wh, fps
+        self._reserve()
         code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
         with without_remark(_NO_TAG):
             self._writer = cv2.VideoWriter(str(self.rescue), cv2.CAP_FFMPEG, code, fps, size_wh)
         if not self._writer.isOpened():
-            raise SourceError(
-                f"cannot write video {self.rescue}. Check the folder, and that OpenCV has FFmpeg "
-                "(yolokit env), or leave the video out with --no-save-video"
-            )
+            self.rescue.unlink(missing_ok=True)
+            raise self._unwritable()
 
     def write(self, bgr: NDArray[np.uint8]) -> None:
         """See ``Encoder``."""
@@ -87,21 +86,48 @@ class OpenCvEncoder:
     def finish(self, frames: int) -> None:
         """See ``Encoder``."""
         self._writer.release()
-        whole = self.rescue if self.for_browsers else temporary_name(self._path)
+        slack = self._fps * _CLOCK_S
+        if self.for_browsers:
+            require_frames(self.rescue, frames, self, path=self._path, slack=slack)
+            self.rescue.replace(self._path)
+            return
+        whole = temporary_name(self._path)
         try:
-            if whole != self.rescue:
+            try:
                 remux_mpeg4(self.rescue, whole, size_wh=self._size_wh, fps=self._fps)
-            require_frames(whole, frames, self, path=self._path, slack=self._fps * _CLOCK_S)
+            except (OSError, SourceError) as error:
+                raise SourceError(
+                    f"cannot make video {self._path}: {error}. Is the disk full? What could be "
+                    f"saved is in {self.rescue}"
+                ) from error
+            require_frames(whole, frames, self, path=self._path, slack=slack)
+            whole.replace(self._path)
         except BaseException:
-            if whole != self.rescue:
-                whole.unlink(missing_ok=True)
+            whole.unlink(missing_ok=True)
             raise
-        whole.replace(self._path)
-        self.rescue.unlink(missing_ok=True)
+        self.rescue.unlink()
 
     def abort(self) -> None:
         """See ``Encoder``."""
         self._writer.release()
+
+    def _reserve(self) -> None:
+        """Take the name for this process alone: what lies there is the only copy of a film."""
+        try:
+            self.rescue.open("xb").close()
+        except FileExistsError as error:
+            raise SourceError(
+                f"{self.rescue} is there already: another program writes it, or one was stopped. "
+                "Wait for it, or move the file away"
+            ) from error
+        except OSError as error:
+            raise self._unwritable() from error
+
+    def _unwritable(self) -> SourceError:
+        return SourceError(
+            f"cannot write video {self.rescue}. Check the folder, and that OpenCV has FFmpeg "
+            "(yolokit env), or leave the video out with --no-save-video"
+        )
 
 
 def temporary_name(path: Path) -> Path:

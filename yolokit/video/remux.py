@@ -39,14 +39,16 @@ def remux_mpeg4(source: Path, target: Path, *, size_wh: tuple[int, int], fps: fl
         fps: frames a second.
 
     Raises:
-        SourceError: one of the files cannot be opened, or is not as OpenCV writes it.
+        SourceError: why, in words to stand behind a file's name: one of the files cannot be opened,
+            or is not as OpenCV writes it, as on a full disk.
+        OSError: the target cannot be written.
     """
     code = cv2.VideoWriter.fourcc(*"mp4v")
     capture = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG, _PACKETS)
     writer = cv2.VideoWriter(str(target), cv2.CAP_FFMPEG, code, fps, size_wh, _AS_GIVEN)
     try:
         if not (capture.isOpened() and writer.isOpened()):
-            raise SourceError(f"cannot make {target} of {source}. Check the folder")
+            raise SourceError("cannot open it, or the file that is to become it")
         found, packet = capture.read()
         _, settings = capture.retrieve(flag=int(capture.get(cv2.CAP_PROP_CODEC_EXTRADATA_INDEX)))
         while found:
@@ -57,7 +59,7 @@ def remux_mpeg4(source: Path, target: Path, *, size_wh: tuple[int, int], fps: fl
         capture.release()
         writer.release()
     if settings is None:
-        raise SourceError(f"{source} is no .mkv as OpenCV writes it: what decodes it is not there")
+        raise SourceError("what a decoder must know is not in the file")
     _add_settings(target, np.asarray(settings).tobytes())
 
 
@@ -73,7 +75,7 @@ def _add_settings(path: Path, settings: bytes) -> None:
             file.seek(at)
             index = with_settings(file.read(), settings)
         except (ValueError, struct.error) as error:
-            raise SourceError(f"{path} is no .mp4 as OpenCV writes it: {error}") from error
+            raise SourceError(f"it is not laid out as OpenCV writes it, {error}") from error
         file.seek(at)
         file.write(index)
 
