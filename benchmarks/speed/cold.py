@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from existing import existing
+from existing import existing, with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
@@ -38,7 +38,13 @@ def main() -> None:
     """Run all contestants in turn on one picture and on all, print two tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=existing, required=True, help="folder of pictures")
-    parser.add_argument("--model", type=existing, action="append", default=[], help="of yolokit's")
+    parser.add_argument(
+        "--model",
+        type=with_precision,
+        action="append",
+        default=[],
+        help="of yolokit's; MODEL@f32 or MODEL@bf16 in that precision",
+    )
     parser.add_argument("--peers", type=existing, help="Python of the peers' environment")
     parser.add_argument("--peer", action="append", default=[], help="yolo11n, yolo26n, …")
     parser.add_argument("--image-size", type=int, default=320, help="of the peers, longer side")
@@ -83,8 +89,11 @@ def contestants(options: argparse.Namespace, pictures: Path, folder: Path) -> di
     where = ("--out", str(folder / "ours"), "--save-json", "--device", "cpu")
     undrawn = ["--no-save-images"] if options.text_only else []
     commands = {
-        str(model): [*ours, str(model.resolve()), str(pictures), *where, *undrawn]
-        for model in options.model
+        f"{model} in {precision}": [
+            *(*ours, str(Path(model).resolve()), str(pictures)),
+            *("--precision", precision, *where, *undrawn),
+        ]
+        for model, precision in options.model
     }
     for peer in options.peer:
         commands[peer] = [

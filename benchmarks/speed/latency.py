@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from existing import existing
+from existing import existing, with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
@@ -32,7 +32,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=existing, required=True, help="folder of pictures")
     parser.add_argument(
-        "--model", type=detector_of, action="append", default=[], help="that yolokit detects with"
+        "--model",
+        type=with_precision,
+        action="append",
+        default=[],
+        help="that yolokit detects with; MODEL@f32 or MODEL@bf16 in that precision",
     )
     parser.add_argument("--peers", type=existing, help="Python of the peers' environment")
     parser.add_argument(
@@ -50,7 +54,7 @@ def main() -> None:
     if bool(options.peer) != bool(options.peers) or not options.model:
         parser.error("give at least one --model, and --peers PYTHON with --peer NAME")
     contestants: dict[str, Contestant] = {
-        str(model): lambda model=model: yolokit_row(model, options)  # type: ignore[misc]
+        _name(*model): lambda model=model: yolokit_row(*model, options)  # type: ignore[misc]
         for model in options.model
     }
     contestants |= {
@@ -63,22 +67,21 @@ def main() -> None:
     print(table(rounds))
 
 
-def yolokit_row(model: str, options: argparse.Namespace) -> Row:
+def _name(model: str, precision: str) -> str:
+    return model if precision == "auto" else f"{model} in {precision}"
+
+
+def yolokit_row(model: str, precision: str, options: argparse.Namespace) -> Row:
     """Medians of ``yolokit bench``, which times each step where it happens."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.json"
         _run(
             *(sys.executable, "-m", "yolokit", "bench", model, "--device", "cpu"),
             *("--pictures", options.pictures, "--threads", options.threads),
-            *("--runs", options.runs, "--json", file),
+            *("--precision", precision, "--runs", options.runs, "--json", file),
         )
         (entry,) = json.loads(file.read_text())["models"]
     return {step: float(entry["ms"][step]["p50"]) for step in STEPS}
-
-
-def detector_of(text: str) -> str:
-    """A model for ``argparse``: a path that is there, or torchvision's by name."""
-    return text if text.startswith("torchvision:") else str(existing(text))
 
 
 def peer_row(peer: str, options: argparse.Namespace) -> Row:
