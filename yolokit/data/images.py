@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from yolokit.data.heif import HEIF_ADVICE, is_heif
 from yolokit.data.jpeg import decode_sound_jpeg
 from yolokit.data.orientation import QUARTER_TURNS, TURNS, read_orientation
 from yolokit.errors import ImageError
@@ -26,14 +27,7 @@ MOST_PIXELS = 2**29  # 537 megapixels, 1.6 GB as RGB; a larger file is a mistake
 _SIXTEEN_BIT_MAX = 0xFFFF
 _TURNED_BY_PILLOW = {"TIFF"}  # when it is decoded
 _OPENING = threading.Lock()  # Pillow's limit is one for all threads
-# Brands of ISO media files that hold one picture: https://github.com/nokiatech/heif
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _LOOK = "Check the path; of a data set, the images folder and file_name"
-_HEIF_ADVICE = (
-    "is a HEIC picture, whose decoder cannot be shipped under this licence. Convert it to JPEG "
-    "(macOS: sips -s format jpeg, elsewhere: heif-convert or ImageMagick), or let the phone save "
-    "JPEG (iPhone: Settings, Camera, Formats, Most Compatible)"
-)
 
 
 class _UnusableError(ValueError):
@@ -201,7 +195,7 @@ def picture_format(path: Path) -> str | None:
         with _open(path) as image:
             return str(image.format)
     except _UnusableError:
-        return "HEIC" if _is_heif(path) else "too large"
+        return "HEIC" if is_heif(path) else "too large"
     except Exception:  # whatever it is, it is no picture
         return None
 
@@ -246,8 +240,8 @@ def _open(file: Path | io.BytesIO, formats: tuple[str, ...] | None = None) -> Im
         with _unlimited():
             image = Image.open(file, formats=formats)
     except UnidentifiedImageError:
-        if _is_heif(file):
-            raise _UnusableError(_HEIF_ADVICE) from None
+        if is_heif(file):
+            raise _UnusableError(HEIF_ADVICE) from None
         raise
     width, height = image.size
     if width * height > MOST_PIXELS:
@@ -267,15 +261,6 @@ def _load(image: Image.Image) -> None:
             image.load()
     else:
         image.load()
-
-
-def _is_heif(file: Path | io.BytesIO) -> bool:
-    if isinstance(file, Path):
-        with file.open("rb") as opened:
-            head = opened.read(12)
-    else:
-        head = file.getvalue()[:12]
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def _read_bytes(path: Path) -> bytes:
