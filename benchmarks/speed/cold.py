@@ -23,7 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from existing import existing, with_precision
+from existing import existing
+from precision import with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent

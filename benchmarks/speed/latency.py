@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from existing import existing, with_precision
+from existing import existing
+from precision import with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent

@@ -15,6 +15,7 @@ import pytest
 from programs import ffmpeg_here
 
 from yolokit.errors import SourceError
+from yolokit.video import ffmpeg
 from yolokit.video.ffmpeg import find_ffmpeg
 from yolokit.video.video_file import VideoFile
 
@@ -91,7 +92,10 @@ def test_a_program_that_fails_is_one_line(tmp_path: Path, script: str, reason: s
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk_leaves_no_film(tmp_path: Path, counters: SimpleNamespace) -> None:
+def test_a_full_disk_leaves_no_film(
+    tmp_path: Path, counters: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ffmpeg, "reserve", lambda _rescue: None)  # the name is taken, by the disk
     (tmp_path / "film.part.mp4").symlink_to("/dev/full")
     video = VideoFile(tmp_path / "film.mp4", size_wh=(64, 48), fps=5, ffmpeg=ffmpeg_here())
     with pytest.raises(SourceError, match=r"cannot write .*: .*No space left on device"):

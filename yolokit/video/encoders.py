@@ -71,13 +71,13 @@ class OpenCvEncoder:
         self.for_browsers = path.suffix == ".webm"
         self.rescue = path.with_name(f"{path.stem}.part{_RESCUES[path.suffix]}")
         self._path, self._size_wh, self._fps = path, size_wh, fps
-        self._reserve()
+        reserve(self.rescue)
         code = cv2.VideoWriter.fourcc(*_CODECS[path.suffix])
         with without_remark(_NO_TAG):
             self._writer = cv2.VideoWriter(str(self.rescue), cv2.CAP_FFMPEG, code, fps, size_wh)
         if not self._writer.isOpened():
             self.rescue.unlink(missing_ok=True)
-            raise self._unwritable()
+            raise _unwritable(self.rescue)
 
     def write(self, bgr: NDArray[np.uint8]) -> None:
         """See ``Encoder``."""
@@ -111,23 +111,29 @@ class OpenCvEncoder:
         """See ``Encoder``."""
         self._writer.release()
 
-    def _reserve(self) -> None:
-        """Take the name for this process alone: what lies there is the only copy of a film."""
-        try:
-            self.rescue.open("xb").close()
-        except FileExistsError as error:
-            raise SourceError(
-                f"{self.rescue} is there already: another program writes it, or one was stopped. "
-                "Wait for it, or move the file away"
-            ) from error
-        except OSError as error:
-            raise self._unwritable() from error
 
-    def _unwritable(self) -> SourceError:
-        return SourceError(
-            f"cannot write video {self.rescue}. Check the folder, and that OpenCV has FFmpeg "
-            "(yolokit env), or leave the video out with --no-save-video"
-        )
+def reserve(rescue: Path) -> None:
+    """Take a name for one writer alone: what will lie there is the only copy of a film.
+
+    Raises:
+        SourceError: somebody has it, or the folder cannot be written.
+    """
+    try:
+        rescue.open("xb").close()
+    except FileExistsError as error:
+        raise SourceError(
+            f"{rescue} is there already: another program writes it, or one was stopped. Wait for "
+            "it, or move the file away"
+        ) from error
+    except OSError as error:
+        raise _unwritable(rescue) from error
+
+
+def _unwritable(rescue: Path) -> SourceError:
+    return SourceError(
+        f"cannot write video {rescue}. Check the folder, and that OpenCV has FFmpeg (yolokit env), "
+        "or leave the video out with --no-save-video"
+    )
 
 
 def temporary_name(path: Path) -> Path:

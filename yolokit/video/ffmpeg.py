@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
 from yolokit.plain_text import tamed
-from yolokit.video.encoders import require_frames, temporary_name
+from yolokit.video.encoders import require_frames, reserve, temporary_name
 
 _PROBE_SECONDS = 30.0  # for a list of encoders, on a machine that is busy
 _END_SECONDS = 60.0  # for the frames that wait in an encoder that is to give up
@@ -79,14 +79,16 @@ class FfmpegEncoder:
     def __init__(self, path: Path, *, program: str, size_wh: tuple[int, int], fps: float) -> None:
         self.rescue = path.with_name(f"{path.stem}.part.mp4")
         self._path, self._program = path, program
+        reserve(self.rescue)
         width, height = size_wh
         raw = ["-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}"]
         coded = ["-c:v", _ENCODER, *_QUALITY, "-g", str(max(1, round(fps * _FRAGMENT_SECONDS)))]
-        self._run = _Run(
-            program,
-            [*raw, "-framerate", str(fps), "-i", "pipe:0", *coded, *_COLOURS, *_IN_FRAGMENTS],
-            self.rescue,
-        )
+        words = [*raw, "-framerate", str(fps), "-i", "pipe:0", *coded, *_COLOURS, *_IN_FRAGMENTS]
+        try:
+            self._run = _Run(program, words, self.rescue)
+        except SourceError:
+            self.rescue.unlink()
+            raise
 
     def write(self, bgr: NDArray[np.uint8]) -> None:
         """See ``Encoder``."""
@@ -114,9 +116,17 @@ class FfmpegEncoder:
     def abort(self) -> None:
         """See ``Encoder``."""
         self._run.end(_END_SECONDS)
+        self._has_saved()
+
+    def _has_saved(self) -> bool:
+        """Whether something can be played; else the name is free again."""
+        saved = self.rescue.is_file() and self.rescue.stat().st_size > 0
+        if not saved:
+            self.rescue.unlink(missing_ok=True)
+        return saved
 
     def _error(self, run: _Run) -> SourceError:
-        saved = self.rescue.is_file() and self.rescue.stat().st_size > 0
+        saved = self._has_saved()
         return SourceError(
             f"ffmpeg ({self._program}) cannot write {self._path}: {run.reason()}. "
             "--video-format webm does without it"
