@@ -13,7 +13,7 @@ from yolokit.engine.training import Finished
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.metrics_text import class_table
 from yolokit.files import shown_path
-from yolokit.models.card import ModelCard
+from yolokit.models.card import SAME_AP, ModelCard
 from yolokit.models.model_path import card_of
 from yolokit.report.facts import data_folder
 
@@ -88,11 +88,15 @@ class Ending:
 
 def _in_bf16(card: ModelCard) -> list[str]:
     """What bfloat16 does to AP, where it was measured."""
-    ap = card.metrics.get("AP_bf16")
-    if ap is None:
+    whole, half = card.metrics.get("AP"), card.metrics.get("AP_bf16")
+    if whole is None or half is None:
         return []
-    then = "will" if card.keeps_ap_in_bf16 else "will only with --precision bf16"
-    return [f"bf16    AP {ap:.4f}; a processor that can detect in bfloat16 {then}"]
+    then = (
+        "processors that are fast in it detect in it"
+        if card.keeps_ap_in_bf16
+        else f"over {SAME_AP:g} apart, so only --precision bf16 detects in it"
+    )
+    return [f"bf16    AP {half:.4f} for {whole:.4f} in 32 bits: {then}"]
 
 
 def _best(rows: list[dict[str, str]]) -> int | None:
