@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -90,22 +91,17 @@ class OpenCvEncoder:
         if self.for_browsers:
             require_frames(self.rescue, frames, self, path=self._path, slack=slack)
             self.rescue.replace(self._path)
-            return
-        whole = temporary_name(self._path)
+        else:
+            finish_whole(self._path, frames, self, self._remux, slack=slack)
+
+    def _remux(self, whole: Path) -> None:
         try:
-            try:
-                remux_mpeg4(self.rescue, whole, size_wh=self._size_wh, fps=self._fps)
-            except (OSError, SourceError) as error:
-                raise SourceError(
-                    f"cannot make video {self._path}: {error}. Is the disk full? What could be "
-                    f"saved is in {self.rescue}"
-                ) from error
-            require_frames(whole, frames, self, path=self._path, slack=slack)
-            whole.replace(self._path)
-        except BaseException:
-            whole.unlink(missing_ok=True)
-            raise
-        self.rescue.unlink()
+            remux_mpeg4(self.rescue, whole, size_wh=self._size_wh, fps=self._fps)
+        except (OSError, SourceError) as error:
+            raise SourceError(
+                f"cannot make video {self._path}: {error}. Is the disk full? What could be "
+                f"saved is in {self.rescue}"
+            ) from error
 
     def abort(self) -> None:
         """See ``Encoder``."""
@@ -139,6 +135,29 @@ def _unwritable(rescue: Path) -> SourceError:
 def temporary_name(path: Path) -> Path:
     """What a video is called while it is made whole."""
     return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+
+
+def finish_whole(
+    path: Path, frames: int, encoder: Encoder, make: Callable[[Path], None], *, slack: float = 0
+) -> None:
+    """Make a film of its rescue under a temporary name, give it its own, and let the rescue go.
+
+    Args:
+        path: the final name.
+        frames, encoder, slack: see ``require_frames``.
+        make: writes the whole film.
+
+    Raises:
+        SourceError: of ``make``, or frames lack; nothing but the rescue is left.
+    """
+    whole = temporary_name(path)
+    try:
+        make(whole)
+        require_frames(whole, frames, encoder, path=path, slack=slack)
+        whole.replace(path)
+    finally:
+        whole.unlink(missing_ok=True)
+    encoder.rescue.unlink(missing_ok=True)
 
 
 def require_frames(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from yolokit.errors import SourceError
 from yolokit.plain_text import tamed
-from yolokit.video.encoders import require_frames, reserve, temporary_name
+from yolokit.video.encoders import finish_whole, reserve
 
 _PROBE_SECONDS = 30.0  # for a list of encoders, on a machine that is busy
 _END_SECONDS = 60.0  # for the frames that wait in an encoder that is to give up
@@ -100,33 +100,28 @@ class FfmpegEncoder:
         """See ``Encoder``."""
         if not self._run.end():
             raise self._error(self._run)
-        whole = temporary_name(self._path)
+        finish_whole(self._path, frames, self, self._copy)
+
+    def _copy(self, whole: Path) -> None:
         copying = _Run(
             self._program, ["-i", _named(self.rescue), "-c", "copy", *_INDEX_FIRST], whole
         )
-        try:
-            if not copying.end():
-                raise self._error(copying)
-            require_frames(whole, frames, self, path=self._path)
-            whole.replace(self._path)
-        finally:
-            whole.unlink(missing_ok=True)
-        self.rescue.unlink(missing_ok=True)
+        if not copying.end():
+            raise self._error(copying)
 
     def abort(self) -> None:
         """See ``Encoder``."""
         self._run.end(_END_SECONDS)
-        self._has_saved()
+        self._free_if_empty()
 
-    def _has_saved(self) -> bool:
-        """Whether something can be played; else the name is free again."""
-        saved = self.rescue.is_file() and self.rescue.stat().st_size > 0
-        if not saved:
+    def _free_if_empty(self) -> None:
+        """Where nothing was saved, the name is for others again."""
+        if not self.rescue.is_file() or self.rescue.stat().st_size == 0:
             self.rescue.unlink(missing_ok=True)
-        return saved
 
     def _error(self, run: _Run) -> SourceError:
-        saved = self._has_saved()
+        self._free_if_empty()
+        saved = self.rescue.is_file()
         return SourceError(
             f"ffmpeg ({self._program}) cannot write {self._path}: {run.reason()}. "
             "--video-format webm does without it"
