@@ -9,9 +9,7 @@ from yolokit.engine.isolation import isolated
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.evaluation.evaluate import evaluate_split
 from yolokit.inference.exported import ComputePrecision
-from yolokit.inference.loading import scoring_precision
 from yolokit.inference.predictor import Predictor
-from yolokit.models.hub_files import local_model
 
 
 def evaluate(
@@ -33,18 +31,16 @@ def evaluate(
         batch_size: pictures a step.
         workers: decoding threads; None for what suits the device.
         device: where a model file is loaded to; a loaded model stays where it is.
-        precision: of a model file, as for ``Predictor.load``, but that ``auto`` computes a
-            training's model in 32 bits; a loaded model keeps its own.
+        precision: of a model file, as for ``Predictor.load_to_score``; a loaded one keeps its own.
 
     Raises:
         YolokitError: no such model, data or split.
     """
-    if isinstance(model, Predictor):
-        predictor = model
-    else:
-        file = local_model(model)
-        precision = scoring_precision(file, precision)
-        predictor = Predictor.load(file, device=device, precision=precision)
+    predictor = (
+        model
+        if isinstance(model, Predictor)
+        else Predictor.load_to_score(model, device=device, precision=precision)
+    )
     with isolated():
         evaluated = evaluate_split(
             predictor,

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from existing import existing
-from precision import with_precision
+from precision import named, with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
@@ -90,7 +90,7 @@ def contestants(options: argparse.Namespace, pictures: Path, folder: Path) -> di
     where = ("--out", str(folder / "ours"), "--save-json", "--device", "cpu")
     undrawn = ["--no-save-images"] if options.text_only else []
     commands = {
-        f"{model} in {precision}": [
+        named(model, precision): [
             *(*ours, str(Path(model).resolve()), str(pictures)),
             *("--precision", precision, *where, *undrawn),
         ]

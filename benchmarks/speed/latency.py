@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from existing import existing
-from precision import with_precision
+from precision import named, with_precision
 from turns import Row, ratio_table
 
 HERE = Path(__file__).resolve().parent
@@ -55,7 +55,7 @@ def main() -> None:
     if bool(options.peer) != bool(options.peers) or not options.model:
         parser.error("give at least one --model, and --peers PYTHON with --peer NAME")
     contestants: dict[str, Contestant] = {
-        _name(*model): lambda model=model: yolokit_row(*model, options)  # type: ignore[misc]
+        named(*model): lambda model=model: yolokit_row(*model, options)  # type: ignore[misc]
         for model in options.model
     }
     contestants |= {
@@ -66,10 +66,6 @@ def main() -> None:
     facts = {name: str(value) for name, value in vars(options).items() if name != "out"}
     options.out.write_text(json.dumps({"options": facts, "rounds": rounds}, indent=1) + "\n")
     print(table(rounds))
-
-
-def _name(model: str, precision: str) -> str:
-    return model if precision == "auto" else f"{model} in {precision}"
 
 
 def yolokit_row(model: str, precision: str, options: argparse.Namespace) -> Row:

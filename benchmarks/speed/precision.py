@@ -13,3 +13,8 @@ def with_precision(text: str) -> tuple[str, str]:
     if not model.startswith("torchvision:"):
         existing(model)
     return model, precision
+
+
+def named(model: str, precision: str) -> str:
+    """What a table calls a model in a precision."""
+    return model if precision == "auto" else f"{model} in {precision}"

@@ -194,15 +194,11 @@ def _score_model(
     from yolokit.data.check import require_labels
     from yolokit.data.locate import choose_split
     from yolokit.evaluation.evaluate import evaluate_split
-    from yolokit.inference.loading import scoring_precision
     from yolokit.inference.predictor import Predictor
-    from yolokit.models.hub_files import local_model
 
     chosen = choose_split(data, split)
     require_labels([chosen])
-    file = local_model(model)
-    precision = scoring_precision(file, precision)
-    predictor = Predictor.load(file, device=device, precision=precision)
+    predictor = Predictor.load_to_score(model, device=device, precision=precision)
     started = monotonic()
     metrics, rows, dataset = evaluate_split(
         predictor,

@@ -188,8 +188,8 @@ def _settings(precision: ComputePrecision, threads: int, streams: int = 1) -> di
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }
-    if precision == "auto":
-        precision = "auto" if bf16_pays() else "f32"
+    if precision == "auto" and not bf16_pays():
+        precision = "f32"
     return settings if precision == "auto" else {**settings, "INFERENCE_PRECISION_HINT": precision}
 
 

@@ -19,11 +19,12 @@ from yolokit.inference.arguments import check_counts, check_shares
 from yolokit.inference.backend import Backend, Card, is_backend
 from yolokit.inference.classes import Classes, labels_of
 from yolokit.inference.exported import ComputePrecision, require_within_nms
-from yolokit.inference.loading import load_backend
+from yolokit.inference.loading import load_backend, scoring_precision
 from yolokit.inference.postprocess import require_numbers, select_detections
 from yolokit.inference.result import Result
 from yolokit.inference.sources import Source, is_many, listed, pixels_of, require_picture
 from yolokit.inference.workers import Detect, Workers, detect_each, workers_of
+from yolokit.models.hub_files import local_model
 from yolokit.types import Detections
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Predictor:
                 ``torchvision:NAME=FILE``, for a detector of torchvision's; ``hf:USER/NAME`` on
                 the Hugging Face hub, see ``models/hub_name.py``.
             device: ``auto``: for weights a GPU where there is one, for exported files the CPU.
-            precision: ``auto`` computes in fewer bits where that is faster; ``f32`` in 32 bits.
+            precision: ``auto`` computes in fewer bits where that is faster, and known to be
+                harmless for weights; ``f32`` in 32 bits, ``bf16`` in bfloat16 on a CPU.
 
         Raises:
             WeightsError: missing, damaged, or no model of yolokit's.
@@ -70,6 +72,14 @@ class Predictor:
                 exported for fewer bits than ``precision``.
         """
         return cls(*load_backend(Path(path), device, precision))
+
+    @classmethod
+    def load_to_score(
+        cls, path: str | Path, *, device: str = "auto", precision: ComputePrecision = "auto"
+    ) -> Predictor:
+        """As ``load``, but that ``auto`` computes weights in 32 bits, see ``scoring_precision``."""
+        file = local_model(path)
+        return cls.load(file, device=device, precision=scoring_precision(file, precision))
 
     @property
     def class_names(self) -> list[str]:
