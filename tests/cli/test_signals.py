@@ -74,7 +74,7 @@ def test_a_signal_to_the_group_saves_though_there_are_workers(
         ("yolokit.engine.reading.check_images", 2, "before the first batch", False),
         ("yolokit.engine.first_and_kept.build_detector", 15, "before the first batch", False),
         ("yolokit.engine.freezing.freeze_stages", 2, "before the first batch", False),
-        ("yolokit.engine.validation.evaluate_backend", 2, "after saving. Continue with", True),
+        ("yolokit.engine.validator.evaluate_backend", 2, "after saving. Continue with", True),
         ("yolokit.report.write.analyse", 15, "only the report is missing", True),
     ],
 )

@@ -13,7 +13,7 @@ from yolokit.cli.main import main
 from yolokit.config_file import validate_config
 from yolokit.data.locate import locate_splits
 from yolokit.engine import bf16_score
-from yolokit.engine.validation import Validator
+from yolokit.engine.validator import Validator
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.inference import torch_backend
 from yolokit.inference.predictor import Predictor

@@ -16,7 +16,7 @@ import yolokit
 from yolokit.config import Config
 from yolokit.config_file import validate_config
 from yolokit.engine.module import DivergedError
-from yolokit.engine.validation import Validator
+from yolokit.engine.validator import Validator
 from yolokit.errors import ConfigError, DataError, WeightsError, YolokitError
 from yolokit.evaluation.coco_map import CocoMetrics
 from yolokit.models.detector import Detector

@@ -9,7 +9,7 @@ import pytest
 
 from yolokit.data.coco import CocoDataset
 from yolokit.data.pictures import PreparedPictures
-from yolokit.engine.validation import Validator
+from yolokit.engine.validator import Validator
 from yolokit.models.detector import Detector
 from yolokit.sections import PredictConfig, SplitConfig
 

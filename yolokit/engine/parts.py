@@ -21,7 +21,7 @@ from yolokit.engine.module import DetectionModule
 from yolokit.engine.resolution import Resolution
 from yolokit.engine.run_folder import RunFolder
 from yolokit.engine.schedule import Progress
-from yolokit.engine.validation import Validator
+from yolokit.engine.validator import Validator
 from yolokit.heads.family import family_of
 from yolokit.models.detector import Detector
 

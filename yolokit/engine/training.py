@@ -34,7 +34,8 @@ from yolokit.engine.saved_state import Saved
 from yolokit.engine.schedule import Clock, Progress
 from yolokit.engine.spawning import require_guarded_main
 from yolokit.engine.summary import Opening
-from yolokit.engine.validation import Validation, Validator
+from yolokit.engine.validation import Validation
+from yolokit.engine.validator import Validator
 from yolokit.signals import SignalWatch
 
 Callback: TypeAlias = lightning.Callback  # for those who may not import Lightning
